@@ -1,0 +1,124 @@
+//! Toolchains: each has one file and one pure function from a job's options and design to its plan.
+
+pub mod open;
+
+use crate::design::Design;
+use crate::plan::Plan;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A toolchain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flow {
+    /// yosys, nextpnr and the open bitstream tools.
+    Open,
+}
+
+impl Flow {
+    pub const ALL: [Flow; 1] = [Self::Open];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+        }
+    }
+}
+
+impl fmt::Display for Flow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The options of a job as they were handed in: name → text.
+pub type JobOptions = BTreeMap<String, String>;
+
+/// What the operator has decided for all jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlowSettings {
+    /// For a whole make stage, in seconds (`SYNTHESIS_TIMEOUT`).
+    pub make_time_limit_s: u64,
+    /// For a whole run stage, in seconds.
+    pub run_time_limit_s: u64,
+    /// The program that a design's own Makefile builds (`EXECUTABLE_NAME`).
+    pub executable_name: String,
+}
+
+impl Default for FlowSettings {
+    fn default() -> Self {
+        Self {
+            make_time_limit_s: 20_000,
+            run_time_limit_s: 9_000,
+            executable_name: "exe".into(),
+        }
+    }
+}
+
+/// Why no plan can be made of a job: what the user asked for and cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    #[error("there is no option `{name}`; the options are {}", known.join(", "))]
+    UnknownOption { name: String, known: Vec<&'static str> },
+    #[error("option `{name}` cannot be `{value}`: {expected}")]
+    BadValue {
+        name: String,
+        value: String,
+        expected: String,
+    },
+    #[error(
+        "option `{name}` names `{path}`, but the design has no such file{}",
+        hint(candidates)
+    )]
+    NotInDesign {
+        name: &'static str,
+        path: String,
+        candidates: Vec<String>,
+    },
+    #[error("the design has no {what}: {remedy}")]
+    Missing { what: String, remedy: String },
+    #[error("the design has several {what} ({}): choose one with the option `{option}`", candidates.join(", "))]
+    Ambiguous {
+        what: String,
+        candidates: Vec<String>,
+        option: &'static str,
+    },
+    #[error("{what} cannot be had with {with}: {remedy}")]
+    Contradiction {
+        what: String,
+        with: String,
+        remedy: String,
+    },
+}
+
+/// The plan of a job. An unknown `toolchain` is an error of the option of that name.
+pub fn plan(options: &JobOptions, design: &Design, settings: &FlowSettings) -> Result<Plan, PlanError> {
+    match options.get("toolchain").map(String::as_str) {
+        None | Some("" | "open") => open::plan(options, design, settings),
+        Some(other) => Err(PlanError::BadValue {
+            name: "toolchain".into(),
+            value: other.chars().take(80).collect(),
+            expected: format!(
+                "the toolchains are {}",
+                Flow::ALL.map(|flow| format!("`{flow}`")).join(", ")
+            ),
+        }),
+    }
+}
+
+/// Whether an option that is given as `value` is on: the original's rule, by which only the empty
+/// text and `0` are off.
+pub fn is_on(options: &JobOptions, name: &str) -> bool {
+    options
+        .get(name)
+        .is_some_and(|value| !value.is_empty() && value != "0")
+}
+
+fn hint(candidates: &[String]) -> String {
+    if candidates.is_empty() {
+        String::new()
+    } else {
+        format!("; it has {}", candidates.join(", "))
+    }
+}
