@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// The kinds of report files that we can read; `polyphemus-reports` has one file for each tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum ReportFormat {
     /// `yosys … tee -o FILE stat -json`
     YosysStat,
@@ -19,8 +20,20 @@ pub enum ReportFormat {
     IcetimeText,
 }
 
+impl ReportFormat {
+    /// The tool that writes such files, as users call it.
+    pub fn tool(self) -> &'static str {
+        match self {
+            Self::YosysStat => "yosys",
+            Self::NextpnrReport | Self::NextpnrLog => "nextpnr",
+            Self::IcetimeJson | Self::IcetimeText => "icetime",
+        }
+    }
+}
+
 /// A file that a stage is expected to leave behind, and how it is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ReportFile {
     /// Relative to the workspace.
     pub path: String,
@@ -29,7 +42,10 @@ pub struct ReportFile {
 
 /// The numbers of one file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Report {
+    /// Which of the tool's files it was: they differ in precision, and a later one has the last word.
+    pub format: ReportFormat,
     /// The tool that wrote the file, as users call it: `yosys`, `nextpnr`, `icetime`.
     pub tool: String,
     /// The file, relative to the workspace.
@@ -44,6 +60,7 @@ pub struct Report {
 
 /// How many cells of a kind the design takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Utilisation {
     /// The tool's word: `ICESTORM_LC`, `SB_LUT4`, `TRELLIS_COMB`.
     pub resource: String,
@@ -55,6 +72,7 @@ pub struct Utilisation {
 
 /// What one clock reaches after routing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Clock {
     pub name: String,
     pub achieved_mhz: f64,
@@ -72,6 +90,7 @@ impl Clock {
 
 /// A single number with its unit, for whatever has no shape of its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Figure {
     pub name: String,
     pub value: f64,
