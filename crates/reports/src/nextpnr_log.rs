@@ -25,6 +25,9 @@ static CELLS: LazyLock<Regex> = LazyLock::new(|| {
         .expect("the pattern is a constant")
 });
 
+/// What each line of interest begins with.
+const LEVELS: [&[u8]; 3] = [b"Info: ", b"Warning: ", b"ERROR: "];
+
 /// The head of the table. Lines of the same form before it count what packing will merge.
 const CELLS_HEAD: &str = "Info: Device utilisation:";
 

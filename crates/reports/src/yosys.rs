@@ -2,6 +2,7 @@
 //! keys in Yosys 0.23 and 0.70.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use polyphemus_core::report::{Figure, Utilisation};
 use serde::Deserialize;
@@ -19,34 +20,57 @@ struct Stat {
 
 #[derive(Debug, Deserialize)]
 struct Counts {
-    num_cells: u64,
     num_cells_by_type: Entries<u64>,
 }
 
+/// What flattening leaves to remember a module by; it is no hardware, though Yosys counts it.
+const SCOPE_MARK: &str = "$scopeinfo";
+
 pub(crate) fn read(source: Source<'_>, content: &[u8]) -> Result<Numbers, ReportError> {
     let stat: Stat = json::leading(source, &tidied(content))?;
+    let modules: BTreeSet<String> = stat.modules.0.keys().map(|name| plain(name).to_owned()).collect();
     let counts = design_wide(stat).ok_or_else(|| {
         source.missing(
             "count of the whole design",
             "Tell Yosys the top module (`synth_… -top NAME`), so that it knows how often each module is used",
         )
     })?;
-    let utilisation = counts.num_cells_by_type.0.into_iter();
+    // Yosys 0.70 lists uses of modules among the cells, and 0.23 does not: their cells are counted already.
+    let is_cell = |kind: &String| kind != SCOPE_MARK && !modules.contains(plain(kind));
+    let cells = counts
+        .num_cells_by_type
+        .0
+        .into_iter()
+        .filter(|(kind, _)| is_cell(kind));
+    let utilisation: Vec<Utilisation> = cells
+        .map(|(resource, used)| Utilisation {
+            resource,
+            used,
+            available: None,
+        })
+        .collect();
+    // The sum, and not `num_cells`, which counts the marks.
+    let total = utilisation
+        .iter()
+        .fold(0_u64, |total, kind| total.saturating_add(kind.used));
     Ok(Numbers {
-        utilisation: utilisation
-            .map(|(resource, used)| Utilisation {
-                resource,
-                used,
-                available: None,
-            })
-            .collect(),
+        utilisation,
         clocks: Vec::new(),
-        figures: vec![Figure {
-            name: "cells".to_owned(),
-            value: counts.num_cells as f64,
-            unit: "cells".to_owned(),
-        }],
+        figures: vec![cells_in_all(total)],
     })
+}
+
+fn cells_in_all(total: u64) -> Figure {
+    Figure {
+        name: "cells".to_owned(),
+        value: total as f64,
+        unit: "cells".to_owned(),
+    }
+}
+
+/// A name without the backslash by which Yosys marks the user's own.
+fn plain(name: &str) -> &str {
+    name.strip_prefix('\\').unwrap_or(name)
 }
 
 /// Without a top, a single module is the design; of several nobody knows which are used how often.

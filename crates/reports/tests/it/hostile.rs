@@ -97,7 +97,7 @@ fn numbers_that_cannot_be_are_refused() {
         let fmax = format!(r#"{{"utilization":{{}},"fmax":{{"c":{{"achieved":{number},"constraint":1}}}}}}"#);
         let used = format!(r#"{{"fmax":{{}},"utilization":{{"X":{{"used":{number},"available":1}}}}}}"#);
         let delay = format!(r#"[[{{"delay_ns":{number}}}]]"#);
-        let cells = format!(r#"{{"modules":{{"a":{{"num_cells":{number},"num_cells_by_type":{{}}}}}}}}"#);
+        let cells = format!(r#"{{"modules":{{"a":{{"num_cells_by_type":{{"X":{number}}}}}}}}}"#);
         for (format, content) in [
             (NextpnrReport, fmax),
             (NextpnrReport, used),

@@ -19,6 +19,29 @@ fn a_report_gives_cells_against_the_part_and_clocks_against_the_wish() {
 }
 
 #[test]
+fn an_ecp5_report_shows_its_own_kinds_and_the_users_clocks() {
+    insta::assert_json_snapshot!(report(NextpnrReport, "ecp5-25k.report.json"));
+}
+
+#[test]
+fn report_and_log_of_one_run_agree() {
+    for part in ["hx1k", "hx1k-missed", "ecp5-25k"] {
+        let exact = report(NextpnrReport, &format!("{part}.report.json"));
+        let rounded = report(NextpnrLog, &format!("{part}.nextpnr.log"));
+        assert_eq!(exact.utilisation, rounded.utilisation, "{part}");
+        assert_eq!(exact.clocks.len(), rounded.clocks.len(), "{part}");
+        for clock_exactly in &exact.clocks {
+            let clock_rounded = clock(&rounded, &clock_exactly.name);
+            assert!(
+                (clock_exactly.achieved_mhz - clock_rounded.achieved_mhz).abs() < 0.01,
+                "{part}"
+            );
+            assert_eq!(clock_exactly.wanted_mhz, clock_rounded.wanted_mhz, "{part}");
+        }
+    }
+}
+
+#[test]
 fn a_log_gives_the_same_numbers_rounded() {
     insta::assert_json_snapshot!(report(NextpnrLog, "hx1k.nextpnr.log"));
 }
