@@ -1,1 +1,13 @@
-//! stub
+//! Exists because server, worker and command line speak the same HTTP: the types that cross the
+//! wire, the paths, and (feature `client`) the typed client. Derives the OpenAPI schemas.
+
+pub mod blob;
+#[cfg(feature = "client")]
+pub mod client;
+pub mod error;
+pub mod event;
+pub mod job;
+pub mod worker;
+
+#[cfg(feature = "client")]
+pub use client::{Client, ClientError};

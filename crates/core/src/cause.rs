@@ -6,6 +6,7 @@ use std::fmt;
 /// What kind of failure it was; decides whether a second try can cure it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum CauseKind {
     /// A tool ended with another exit code than it should, and nothing tells more.
     Exit,
@@ -83,6 +84,7 @@ impl CauseKind {
 
 /// Why a stage failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Cause {
     pub kind: CauseKind,
     /// What happened to what, why, and what to do now, for the user.

@@ -9,6 +9,8 @@ use std::str::FromStr;
 /// The public name of a job: 11 characters of `A-Z a-z 0-9 _`, as the original made them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(value_type = String))]
 pub struct JobId(String);
 
 /// What is wrong with a text that should be a job's id.
@@ -66,6 +68,7 @@ impl fmt::Display for JobId {
 /// The original's words for where a job is (its spelling kept), and our `cancelled`.
 /// Derived from the stages, never stored as a truth of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum JobState {
     #[serde(rename = "uploaded")]
     Uploaded,

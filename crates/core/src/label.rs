@@ -7,11 +7,13 @@ use std::fmt;
 /// Something a worker offers: `KIND:NAME` or `KIND:NAME=VERSION`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Label(pub String);
 
 /// Something a stage needs, in the same words. Without a version every version will do.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Need(pub String);
 
 impl Label {

@@ -28,6 +28,7 @@ pub struct Plan {
 
 /// What a worker does in one stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PlannedStage {
     pub name: StageName,
     pub needs: Vec<Need>,
@@ -51,6 +52,7 @@ pub struct PlannedStage {
 /// One thing that a worker does in a stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum Step {
     Run(Run),
     Load(Load),
@@ -61,6 +63,7 @@ pub enum Step {
 /// In `argv` and in the values of `env` the text `{serial}` stands for the serial port of the board
 /// that an earlier step loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Run {
     /// What it does, for people: `synthesis`, `place and route`.
     pub title: String,
@@ -89,6 +92,7 @@ pub struct Run {
 
 /// A failure that can be told from the exit code and a line of the output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct FailureRule {
     /// Fits only this exit code; without one, every code but 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,6 +108,7 @@ pub struct FailureRule {
 
 /// How the output of a test is judged. The exit code counts first: other than 0 is a failed test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct VerdictRule {
     /// A line of the output that matches this means that the test failed, whatever the exit code.
     pub failed: String,
@@ -115,6 +120,7 @@ pub struct VerdictRule {
 /// building and starting the simulation on a virtual one. Later steps find its serial port as
 /// `{serial}` and in the environment as `POLYPHEMUS_SERIAL`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Load {
     /// Where the bitstream lies, relative to the workspace: the first that is there.
     pub bitstream: Vec<String>,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// What became known of a stage, well ended or not.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct StageResult {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reports: Vec<Report>,
@@ -23,6 +24,7 @@ pub struct StageResult {
 
 /// How a test judged the design.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Verdict {
     pub passed: bool,
     /// The line of the output that says so, or a sentence about the exit code.

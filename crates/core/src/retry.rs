@@ -9,8 +9,9 @@ use std::time::Duration;
 /// Only failures of the surroundings are curable: a design that does not fit never will.
 pub fn delay(cause: CauseKind, tries: u32) -> Option<Duration> {
     let (most, first) = match cause {
-        // The work is lost with its worker; another takes it up at once.
-        CauseKind::WorkerLost => (3, Duration::ZERO),
+        // The work is lost with its worker; another takes it up at once. The bound is for a job that
+        // brings down each machine that tries it; machines that die on their own stay well below.
+        CauseKind::WorkerLost => (10, Duration::ZERO),
         CauseKind::WorkerTrouble => (3, Duration::from_secs(5)),
         CauseKind::Device => (3, Duration::from_secs(10)),
         // Licences come back when somebody else's build ends: patience, not speed.
@@ -42,8 +43,8 @@ mod tests {
     #[test]
     fn a_lost_worker_costs_no_wait_but_not_for_ever() {
         assert_eq!(delay(CauseKind::WorkerLost, 1), Some(Duration::ZERO));
-        assert_eq!(delay(CauseKind::WorkerLost, 2), Some(Duration::ZERO));
-        assert_eq!(delay(CauseKind::WorkerLost, 3), None);
+        assert_eq!(delay(CauseKind::WorkerLost, 9), Some(Duration::ZERO));
+        assert_eq!(delay(CauseKind::WorkerLost, 10), None);
     }
 
     #[test]

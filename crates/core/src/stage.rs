@@ -9,6 +9,7 @@ use std::fmt;
 /// What a stage does. The order is the order in which they follow each other in a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum StageName {
     Make,
     Afi,
@@ -40,6 +41,7 @@ impl fmt::Display for StageName {
 /// A worker's own name for itself, unique among the live ones.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct WorkerId(pub String);
 
 impl fmt::Display for WorkerId {

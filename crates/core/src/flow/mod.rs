@@ -11,6 +11,7 @@ use std::fmt;
 /// A toolchain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum Flow {
     /// yosys, nextpnr and the open bitstream tools.
     Open,

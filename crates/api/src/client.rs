@@ -1,0 +1,455 @@
+//! The typed client: one method for each thing that the server does. Retries nothing by itself; the
+//! error says whether trying again makes sense.
+
+mod sse;
+
+use crate::blob::{BLOB, BLOBS_MISSING, BlobList};
+use crate::error::{ErrorBody, ErrorCode, ErrorDetail};
+use crate::event::{EndEvent, LogEvent, StateEvent};
+use crate::job::{self, Job, JobFiles, JobPage, JobQuery, Submitted};
+use crate::worker::{
+    ATTEMPT_KEY, ATTEMPT_LOG, Assignment, CLAIM, ClaimRequest, FINISH, FinishRequest, HEARTBEAT,
+    HeartbeatAnswer, LogCommitted, WORKERS, Worker,
+};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, TryStreamExt};
+use polyphemus_core::hash::BlobHash;
+use polyphemus_core::job::JobId;
+use polyphemus_core::stage::StageName;
+use reqwest::header::CONTENT_LENGTH;
+use reqwest::multipart::{Form, Part};
+use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long to wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an answer that is no stream may take, beyond what the server was asked to wait.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// A stream that is silent for so long is dead: servers send a comment every 15 s.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Speaks to one server.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    /// Without a slash at the end.
+    server: String,
+}
+
+/// Why there is no good answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error("`{0}` is no address of a server: it must look like http://127.0.0.1:8000")]
+    BadAddress(String),
+    #[error("the server at {server} cannot be reached; is it running? (`polyphemus serve` starts one)")]
+    Unreachable { server: String, source: reqwest::Error },
+    #[error("the connection to {server} broke")]
+    Broken { server: String, source: reqwest::Error },
+    #[error("{}", .detail.message)]
+    Refused { status: u16, detail: ErrorDetail },
+    #[error("{server} does not answer as a Polyphemus server does (status {status}): {text}")]
+    NotPolyphemus {
+        server: String,
+        status: u16,
+        text: String,
+    },
+}
+
+impl ClientError {
+    /// The attempt is over: all work on it must stop.
+    pub fn is_superseded(&self) -> bool {
+        matches!(self, Self::Refused { detail, .. } if detail.code == ErrorCode::Superseded)
+    }
+
+    /// Whether the same request may go well later: the server is away, busy or has no room.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Broken { .. } => true,
+            Self::Refused { status, .. } => matches!(status, 500 | 503 | 507),
+            Self::NotPolyphemus { status, .. } => matches!(status, 502..=504),
+            Self::BadAddress(_) => false,
+        }
+    }
+
+    /// With a part of a log that does not continue: how many bytes are committed.
+    pub fn committed_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Refused { detail, .. } if detail.code == ErrorCode::WrongOffset => detail.committed_bytes,
+            _ => None,
+        }
+    }
+}
+
+/// One attempt, as its worker names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptRef {
+    pub job: JobId,
+    pub stage: StageName,
+    pub attempt: u32,
+    pub key: String,
+}
+
+impl From<&Assignment> for AttemptRef {
+    fn from(assignment: &Assignment) -> Self {
+        Self {
+            job: assignment.job.clone(),
+            stage: assignment.stage.name,
+            attempt: assignment.attempt,
+            key: assignment.key.clone(),
+        }
+    }
+}
+
+/// What a log stream brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogPart {
+    Log(LogEvent),
+    End(EndEvent),
+}
+
+/// What a stream of states brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatePart {
+    State(StateEvent),
+    End(EndEvent),
+}
+
+impl Client {
+    /// A client of the server at this address (`http://host:port`, with or without a path).
+    pub fn new(server: &str) -> Result<Self, ClientError> {
+        let bad = || ClientError::BadAddress(server.to_owned());
+        let url = reqwest::Url::parse(server).map_err(|_| bad())?;
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return Err(bad());
+        }
+        // Only one provider is linked; a second installation of the same one changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(SILENCE_TIMEOUT + Duration::from_secs(60))
+            .user_agent(concat!("polyphemus/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|source| ClientError::Unreachable {
+                server: server.to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            http,
+            server: server.trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// The address, without a slash at the end.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Hands in an archive. `length` is its size in bytes where it is known.
+    pub async fn submit(
+        &self,
+        file_name: &str,
+        archive: Body,
+        length: Option<u64>,
+        options: &BTreeMap<String, String>,
+    ) -> Result<Submitted, ClientError> {
+        let part = match length {
+            Some(length) => Part::stream_with_length(archive, length),
+            None => Part::stream(archive),
+        };
+        let mut form = Form::new();
+        for (name, value) in options {
+            form = form.text(name.clone(), value.clone());
+        }
+        form = form.part("file", part.file_name(file_name.to_owned()));
+        self.json(self.request(Method::POST, job::JOBS).multipart(form))
+            .await
+    }
+
+    pub async fn job(&self, id: &JobId) -> Result<Job, ClientError> {
+        self.json(
+            self.request(Method::GET, &of_job(job::JOB, id))
+                .timeout(ANSWER_TIMEOUT),
+        )
+        .await
+    }
+
+    pub async fn jobs(&self, query: &JobQuery) -> Result<JobPage, ClientError> {
+        self.json(
+            self.request(Method::GET, job::JOBS)
+                .query(query)
+                .timeout(ANSWER_TIMEOUT),
+        )
+        .await
+    }
+
+    pub async fn cancel(&self, id: &JobId) -> Result<Job, ClientError> {
+        self.json(
+            self.request(Method::POST, &of_job(job::JOB_CANCEL, id))
+                .timeout(ANSWER_TIMEOUT),
+        )
+        .await
+    }
+
+    /// Enters the job again, from this stage or from the one that did not succeed.
+    pub async fn retry(&self, id: &JobId, from: Option<StageName>) -> Result<Job, ClientError> {
+        let mut request = self
+            .request(Method::POST, &of_job(job::JOB_RETRY, id))
+            .timeout(ANSWER_TIMEOUT);
+        if let Some(stage) = from {
+            request = request.query(&[("from", stage.as_str())]);
+        }
+        self.json(request).await
+    }
+
+    pub async fn files(&self, id: &JobId) -> Result<JobFiles, ClientError> {
+        self.json(
+            self.request(Method::GET, &of_job(job::JOB_FILES, id))
+                .timeout(ANSWER_TIMEOUT),
+        )
+        .await
+    }
+
+    /// The content of a file of a job, and its size in bytes.
+    pub async fn file(
+        &self,
+        id: &JobId,
+        path: &str,
+    ) -> Result<(u64, impl Stream<Item = Result<Bytes, ClientError>> + use<>), ClientError> {
+        let escaped: Vec<String> = path.split('/').map(escape).collect();
+        let path = of_job(job::JOB_FILE, id).replace("{*path}", &escaped.join("/"));
+        let response = self.send(self.request(Method::GET, &path)).await?;
+        Ok((length_of(&response), self.body(response)))
+    }
+
+    /// The log from a byte offset on, as it is now.
+    pub async fn log(
+        &self,
+        id: &JobId,
+        offset: u64,
+    ) -> Result<impl Stream<Item = Result<Bytes, ClientError>> + use<>, ClientError> {
+        let request = self
+            .request(Method::GET, &of_job(job::JOB_LOG, id))
+            .query(&[("offset", offset)]);
+        let response = self.send(request).await?;
+        Ok(self.body(response))
+    }
+
+    /// The log from a byte offset on, and what is appended, until the job is over.
+    pub async fn log_events(
+        &self,
+        id: &JobId,
+        offset: u64,
+    ) -> Result<impl Stream<Item = Result<LogPart, ClientError>> + use<>, ClientError> {
+        let request = self
+            .request(Method::GET, &of_job(job::JOB_LOG_EVENTS, id))
+            .query(&[("offset", offset)]);
+        let events = self.events(request).await?;
+        Ok(events.try_filter_map(|event| async move {
+            Ok(match event.name.as_str() {
+                "log" => Some(LogPart::Log(event.parse()?)),
+                "end" => Some(LogPart::End(event.parse()?)),
+                _ => None,
+            })
+        }))
+    }
+
+    /// The changes of state after a sequence number (0 for all), until the job is over.
+    pub async fn job_events(
+        &self,
+        id: &JobId,
+        after: i64,
+    ) -> Result<impl Stream<Item = Result<StatePart, ClientError>> + use<>, ClientError> {
+        let request = self
+            .request(Method::GET, &of_job(job::JOB_EVENTS, id))
+            .query(&[("after", after)]);
+        let events = self.events(request).await?;
+        Ok(events.try_filter_map(|event| async move {
+            Ok(match event.name.as_str() {
+                "state" => Some(StatePart::State(event.parse()?)),
+                "end" => Some(StatePart::End(event.parse()?)),
+                _ => None,
+            })
+        }))
+    }
+
+    pub async fn workers(&self) -> Result<Vec<Worker>, ClientError> {
+        self.json(self.request(Method::GET, WORKERS).timeout(ANSWER_TIMEOUT))
+            .await
+    }
+
+    /// Waits for a stage; `None` when there was none in time.
+    pub async fn claim(&self, claim: &ClaimRequest) -> Result<Option<Assignment>, ClientError> {
+        let patience = Duration::from_millis(claim.wait_ms) + ANSWER_TIMEOUT;
+        let request = self.request(Method::POST, CLAIM).json(claim).timeout(patience);
+        let response = self.send(request).await?;
+        if response.status() == StatusCode::NO_CONTENT {
+            return Ok(None);
+        }
+        self.parse(response).await.map(Some)
+    }
+
+    /// Renews the lease. The answer comes when there is a command, or after at most half a lease.
+    pub async fn heartbeat(&self, attempt: &AttemptRef) -> Result<HeartbeatAnswer, ClientError> {
+        self.json(
+            self.of_attempt(Method::POST, HEARTBEAT, attempt)
+                .timeout(ANSWER_TIMEOUT),
+        )
+        .await
+    }
+
+    /// Appends to the job's log at this offset; the answer is how many bytes are committed.
+    pub async fn log_append(
+        &self,
+        attempt: &AttemptRef,
+        offset: u64,
+        bytes: Bytes,
+    ) -> Result<u64, ClientError> {
+        let request = self
+            .of_attempt(Method::PUT, ATTEMPT_LOG, attempt)
+            .query(&[("offset", offset)]);
+        let committed: LogCommitted = self.json(request.body(bytes).timeout(ANSWER_TIMEOUT)).await?;
+        Ok(committed.committed_bytes)
+    }
+
+    pub async fn finish(&self, attempt: &AttemptRef, finish: &FinishRequest) -> Result<(), ClientError> {
+        let request = self.of_attempt(Method::POST, FINISH, attempt).json(finish);
+        self.send(request.timeout(ANSWER_TIMEOUT)).await.map(drop)
+    }
+
+    /// Which of these blobs the server lacks.
+    pub async fn blobs_missing(&self, hashes: Vec<BlobHash>) -> Result<Vec<BlobHash>, ClientError> {
+        let request = self
+            .request(Method::POST, BLOBS_MISSING)
+            .json(&BlobList { hashes });
+        let list: BlobList = self.json(request.timeout(ANSWER_TIMEOUT)).await?;
+        Ok(list.hashes)
+    }
+
+    pub async fn blob(
+        &self,
+        hash: &BlobHash,
+    ) -> Result<impl Stream<Item = Result<Bytes, ClientError>> + use<>, ClientError> {
+        let response = self.send(self.request(Method::GET, &of_blob(hash))).await?;
+        Ok(self.body(response))
+    }
+
+    pub async fn blob_put(&self, hash: &BlobHash, body: Body, length: u64) -> Result<(), ClientError> {
+        let request = self
+            .request(Method::PUT, &of_blob(hash))
+            .header(CONTENT_LENGTH, length)
+            .body(body);
+        self.send(request).await.map(drop)
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.server))
+    }
+
+    fn of_attempt(&self, method: Method, path: &str, attempt: &AttemptRef) -> RequestBuilder {
+        let path = path
+            .replace("{job}", attempt.job.as_str())
+            .replace("{stage}", attempt.stage.as_str())
+            .replace("{attempt}", &attempt.attempt.to_string());
+        self.request(method, &path).header(ATTEMPT_KEY, &attempt.key)
+    }
+
+    async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
+        let response = self.send(request).await?;
+        self.parse(response).await
+    }
+
+    async fn parse<T: DeserializeOwned>(&self, response: Response) -> Result<T, ClientError> {
+        let status = response.status().as_u16();
+        let body = response.bytes().await.map_err(|source| self.broken(source))?;
+        serde_json::from_slice(&body).map_err(|_| self.not_polyphemus(status, &body))
+    }
+
+    /// Sends, and turns every answer that is no success into an error.
+    async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        let response = request.send().await.map_err(|source| {
+            if source.is_connect() {
+                ClientError::Unreachable {
+                    server: self.server.clone(),
+                    source,
+                }
+            } else {
+                self.broken(source)
+            }
+        })?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body = response.bytes().await.map_err(|source| self.broken(source))?;
+        Err(match serde_json::from_slice::<ErrorBody>(&body) {
+            Ok(body) => ClientError::Refused {
+                status: status.as_u16(),
+                detail: body.error,
+            },
+            Err(_) => self.not_polyphemus(status.as_u16(), &body),
+        })
+    }
+
+    async fn events(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<impl Stream<Item = Result<sse::Event, ClientError>> + use<>, ClientError> {
+        let response = self.send(request.header("accept", "text/event-stream")).await?;
+        let server = self.server.clone();
+        Ok(sse::events(self.body(response), server))
+    }
+
+    fn body(&self, response: Response) -> impl Stream<Item = Result<Bytes, ClientError>> + use<> {
+        let server = self.server.clone();
+        response.bytes_stream().map(move |chunk| {
+            chunk.map_err(|source| ClientError::Broken {
+                server: server.clone(),
+                source,
+            })
+        })
+    }
+
+    fn broken(&self, source: reqwest::Error) -> ClientError {
+        ClientError::Broken {
+            server: self.server.clone(),
+            source,
+        }
+    }
+
+    fn not_polyphemus(&self, status: u16, body: &[u8]) -> ClientError {
+        let text: String = String::from_utf8_lossy(body).chars().take(200).collect();
+        ClientError::NotPolyphemus {
+            server: self.server.clone(),
+            status,
+            text,
+        }
+    }
+}
+
+fn of_job(path: &str, id: &JobId) -> String {
+    path.replace("{id}", id.as_str())
+}
+
+fn of_blob(hash: &BlobHash) -> String {
+    BLOB.replace("{hash}", hash.as_str())
+}
+
+fn length_of(response: &Response) -> u64 {
+    response.content_length().unwrap_or(0)
+}
+
+/// A path component as it stands in an address.
+fn escape(component: &str) -> String {
+    let mut escaped = String::with_capacity(component.len());
+    for byte in component.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                escaped.push(char::from(byte));
+            }
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
