@@ -44,11 +44,12 @@ struct Log {
 
 pub(crate) fn read(source: Source<'_>, content: &[u8]) -> Result<Numbers, ReportError> {
     let mut log = Log::default();
-    for line in content
-        .split(|byte| *byte == b'\n')
-        .filter(|line| line.len() <= 2 * MAX_NAME_BYTES)
-    {
-        log.line(&String::from_utf8_lossy(line));
+    for line in content.split(|byte| *byte == b'\n') {
+        if LEVELS.iter().any(|level| line.starts_with(level)) && line.len() <= 2 * MAX_NAME_BYTES {
+            log.line(&String::from_utf8_lossy(line));
+        } else {
+            log.in_table = false;
+        }
         if log.cells.len() > MAX_ENTRIES || log.clocks.len() > MAX_ENTRIES {
             return Err(source.malformed(format_args!("more than {MAX_ENTRIES} clocks or kinds of cells")));
         }
