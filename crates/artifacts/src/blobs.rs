@@ -1,0 +1,399 @@
+//! Blobs: contents stored once under their BLAKE3 hash, on a local folder (durable) or in memory
+//! (for a laptop's trial and for tests). The only way by which contents come in and go out.
+
+mod error;
+mod folder;
+mod read;
+mod writer;
+
+pub use error::BlobError;
+pub use read::ByteStream;
+pub(crate) use writer::BlobWriter;
+
+use crate::tree::Tree;
+use bytes::Bytes;
+use folder::Folder;
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use object_store::{ObjectStore, ObjectStoreExt as _, path::Path as Key};
+use polyphemus_core::{BlobHash, TreeHash};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// Writes of one call that run at once, so that their fsyncs share the disk's commits.
+const WRITES_AT_ONCE: usize = 16;
+/// Bytes moved from one thread to another, or read from a file, at a time.
+pub(crate) const CHUNK_BYTES: usize = 1024 * 1024;
+
+/// A store of blobs; a clone is another handle on the same store.
+#[derive(Debug, Clone)]
+pub struct Blobs {
+    place: Place,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Folder(Arc<Folder>),
+    Objects(Arc<dyn ObjectStore>),
+}
+
+/// A stored blob as [`Blobs::list`] gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub hash: BlobHash,
+    pub size_bytes: u64,
+    /// When it was stored or last asked for by [`Blobs::missing`] or a `put` of the same content.
+    pub modified: SystemTime,
+}
+
+impl Blobs {
+    /// Opens the folder, creating what is missing of it, and deletes what a crash left unfinished a
+    /// day ago or earlier. Blocks for some milliseconds; meant for the start of a program.
+    pub fn open_folder(path: &Path) -> Result<Self, BlobError> {
+        Ok(Self {
+            place: Place::Folder(Arc::new(Folder::open(path)?)),
+        })
+    }
+
+    /// A store that ends with the program.
+    pub fn memory() -> Self {
+        Self {
+            place: Place::Objects(Arc::new(object_store::memory::InMemory::new())),
+        }
+    }
+
+    /// The folder it stores in, if it is one.
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Folder(folder) => Some(folder.root()),
+            Place::Objects(_) => None,
+        }
+    }
+
+    /// Stores `content`; when this returns it is durable. Writes nothing if it is there already.
+    pub async fn put(&self, content: Bytes) -> Result<BlobHash, BlobError> {
+        let blobs = self.clone();
+        blocking(move || writer::store_bytes(&blobs, &content)).await
+    }
+
+    /// Stores many contents, up to 16 at once; their hashes come in the same order.
+    pub async fn put_many(&self, contents: Vec<Bytes>) -> Result<Vec<BlobHash>, BlobError> {
+        stream::iter(contents)
+            .map(|content| self.put(content))
+            .buffered(WRITES_AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    /// Stores a copy of a file, reading it once in constant memory. Gives its hash and its size in
+    /// bytes as read.
+    pub async fn put_file(&self, path: &Path) -> Result<(BlobHash, u64), BlobError> {
+        let (blobs, path) = (self.clone(), path.to_owned());
+        blocking(move || {
+            let file = File::open(&path).map_err(|error| BlobError::io("open", &path, error))?;
+            store_file(&blobs, file, &path)
+        })
+        .await
+    }
+
+    /// Stores a file that the caller gives up: nobody may write to it any more, and it is gone when
+    /// this returns `Ok`. On the store's own filesystem it is renamed instead of copied.
+    pub async fn put_file_owned(&self, path: &Path) -> Result<(BlobHash, u64), BlobError> {
+        let (blobs, path) = (self.clone(), path.to_owned());
+        blocking(move || store_file_owned(&blobs, &path)).await
+    }
+
+    /// Stores a stream of chunks if it has the hash `expected` and at most `limit_bytes`; otherwise
+    /// stores nothing. Holds some 2 MiB, writing one while the next arrives. Gives the size in bytes.
+    pub async fn put_stream<E>(
+        &self,
+        content: impl Stream<Item = Result<Bytes, E>> + Send,
+        expected: &BlobHash,
+        limit_bytes: u64,
+    ) -> Result<u64, BlobError>
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let mut content = std::pin::pin!(content);
+        let mut writing = Writing::Idle(Box::new(BlobWriter::new(self)));
+        let (mut batch, mut batch_bytes, mut size_bytes) = (Vec::new(), 0, 0u64);
+        while let Some(chunk) = content.next().await {
+            let chunk = chunk.map_err(|error| BlobError::Interrupted(error.into()))?;
+            size_bytes += chunk.len() as u64;
+            if size_bytes > limit_bytes {
+                return Err(BlobError::TooLarge { limit_bytes });
+            }
+            batch_bytes += chunk.len();
+            batch.push(chunk);
+            if batch_bytes >= CHUNK_BYTES {
+                writing = writing.write(std::mem::take(&mut batch)).await?;
+                batch_bytes = 0;
+            }
+        }
+        let mut writer = writing.idle().await?;
+        let expected = expected.clone();
+        blocking(move || {
+            batch.iter().try_for_each(|chunk| writer.write(chunk))?;
+            writer.finish_as(&expected)
+        })
+        .await?;
+        Ok(size_bytes)
+    }
+
+    /// Whether the blob is there; its age stays.
+    pub async fn has(&self, hash: &BlobHash) -> Result<bool, BlobError> {
+        Ok(self.size(hash).await?.is_some())
+    }
+
+    /// The size of a blob in bytes; `None` if it is not there.
+    pub async fn size(&self, hash: &BlobHash) -> Result<Option<u64>, BlobError> {
+        match &self.place {
+            Place::Folder(folder) => {
+                let (folder, hash) = (folder.clone(), hash.clone());
+                blocking(move || Ok(folder.stat(&hash)?.map(|(size_bytes, _)| size_bytes))).await
+            }
+            Place::Objects(objects) => match objects.head(&key(hash)).await {
+                Ok(meta) => Ok(Some(meta.size)),
+                Err(object_store::Error::NotFound { .. }) => Ok(None),
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+
+    /// Those of `hashes` that are not there, each once. The age of the others begins anew, so that a
+    /// collection spares them until the sender has sent the rest.
+    pub async fn missing(&self, hashes: &[BlobHash]) -> Result<Vec<BlobHash>, BlobError> {
+        let mut wanted = hashes.to_vec();
+        wanted.sort_unstable();
+        wanted.dedup();
+        match &self.place {
+            Place::Folder(folder) => {
+                let folder = folder.clone();
+                blocking(move || {
+                    let mut missing = Vec::new();
+                    for hash in wanted {
+                        if !folder.refresh(&hash)? {
+                            missing.push(hash);
+                        }
+                    }
+                    Ok(missing)
+                })
+                .await
+            }
+            Place::Objects(objects) => {
+                let mut missing = Vec::new();
+                for hash in wanted {
+                    // An object gets a new time by being copied onto itself.
+                    match objects.copy(&key(&hash), &key(&hash)).await {
+                        Ok(()) => {}
+                        Err(object_store::Error::NotFound { .. }) => missing.push(hash),
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                Ok(missing)
+            }
+        }
+    }
+
+    /// Stores the text of a tree; its files are the caller's to store, before or after.
+    pub async fn put_tree(&self, tree: &Tree) -> Result<TreeHash, BlobError> {
+        Ok(self.put(tree.encode()).await?.into())
+    }
+
+    pub async fn get_tree(&self, hash: &TreeHash) -> Result<Tree, BlobError> {
+        let hash = BlobHash::from(hash.clone());
+        let text = self.get(&hash).await?;
+        Tree::decode(&text).map_err(|source| BlobError::Tree { hash, source })
+    }
+
+    /// `Ok` if every file of the tree is there, else [`BlobError::Missing`] with one that is not.
+    pub async fn verify_complete(&self, tree: &Tree) -> Result<(), BlobError> {
+        let hashes: Vec<_> = tree.entries().iter().map(|entry| entry.hash.clone()).collect();
+        match self.missing(&hashes).await?.into_iter().next() {
+            None => Ok(()),
+            Some(hash) => Err(BlobError::Missing(hash)),
+        }
+    }
+
+    /// Deletes a blob; one that is not there is no error.
+    pub async fn delete(&self, hash: &BlobHash) -> Result<(), BlobError> {
+        self.remove(hash, None).await.map(|_| ())
+    }
+
+    /// Deletes a blob unless it was stored or refreshed at or after `unless_since`. Gives the bytes
+    /// freed, or `None` when it stayed or was not there.
+    pub(crate) async fn remove(
+        &self,
+        hash: &BlobHash,
+        unless_since: Option<SystemTime>,
+    ) -> Result<Option<u64>, BlobError> {
+        match &self.place {
+            Place::Folder(folder) => {
+                let (folder, hash) = (folder.clone(), hash.clone());
+                blocking(move || folder.remove(&hash, unless_since)).await
+            }
+            Place::Objects(objects) => match objects.head(&key(hash)).await {
+                Ok(meta)
+                    if unless_since.is_some_and(|bound| SystemTime::from(meta.last_modified) >= bound) =>
+                {
+                    Ok(None)
+                }
+                Ok(meta) => {
+                    objects.delete(&key(hash)).await?;
+                    Ok(Some(meta.size))
+                }
+                Err(object_store::Error::NotFound { .. }) => Ok(None),
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+
+    /// All blobs, in no certain order; those stored or deleted meanwhile may be among them or not.
+    pub fn list(&self) -> stream::BoxStream<'static, Result<Listed, BlobError>> {
+        match &self.place {
+            Place::Folder(folder) => {
+                let folder = folder.clone();
+                stream::iter(0..=255u8)
+                    .then(move |shard| {
+                        let folder = folder.clone();
+                        blocking(move || folder.list_shard(shard))
+                    })
+                    .map_ok(|blobs| stream::iter(blobs).map(Ok))
+                    .try_flatten()
+                    .boxed()
+            }
+            Place::Objects(objects) => objects
+                .list(None)
+                .map_err(BlobError::from)
+                .try_filter_map(|meta| async move {
+                    let hash = meta.location.as_ref().replace('/', "").parse().ok();
+                    let modified = SystemTime::from(meta.last_modified);
+                    Ok(hash.map(|hash| Listed {
+                        hash,
+                        size_bytes: meta.size,
+                        modified,
+                    }))
+                })
+                .boxed(),
+        }
+    }
+
+    async fn put_object(&self, hash: &BlobHash, content: Bytes) -> Result<(), BlobError> {
+        match &self.place {
+            Place::Objects(objects) => {
+                objects.put(&key(hash), content.into()).await?;
+                Ok(())
+            }
+            Place::Folder(_) => self.put(content).await.map(|_| ()),
+        }
+    }
+}
+
+/// What [`Blobs::put_stream`] does with its writer: the next batch arrives while one is written.
+enum Writing {
+    Idle(Box<BlobWriter>),
+    Busy(tokio::task::JoinHandle<Result<Box<BlobWriter>, BlobError>>),
+}
+
+impl Writing {
+    async fn write(self, batch: Vec<Bytes>) -> Result<Self, BlobError> {
+        let mut writer = self.idle().await?;
+        Ok(Self::Busy(tokio::task::spawn_blocking(move || {
+            batch.iter().try_for_each(|chunk| writer.write(chunk))?;
+            Ok(writer)
+        })))
+    }
+
+    async fn idle(self) -> Result<Box<BlobWriter>, BlobError> {
+        match self {
+            Self::Idle(writer) => Ok(writer),
+            Self::Busy(task) => joined(task.await),
+        }
+    }
+}
+
+/// Runs `work` on a thread for blocking work.
+pub(crate) async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<BlobError> + Send + 'static,
+{
+    joined(tokio::task::spawn_blocking(work).await)
+}
+
+/// A task's own result; its panic goes on here, and one given up at shutdown is an error.
+pub(crate) fn joined<T, E: From<BlobError>>(
+    task: Result<Result<T, E>, tokio::task::JoinError>,
+) -> Result<T, E> {
+    match task.map_err(tokio::task::JoinError::try_into_panic) {
+        Ok(result) => result,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        Err(Err(_)) => Err(BlobError::ShuttingDown.into()),
+    }
+}
+
+/// Stores what can still be read of `file`; `path` is its name in errors. Blocks.
+pub(crate) fn store_file(blobs: &Blobs, file: File, path: &Path) -> Result<(BlobHash, u64), BlobError> {
+    let mut writer = BlobWriter::new(blobs);
+    each_chunk(file, path, |chunk| writer.write(chunk))?;
+    writer.finish()
+}
+
+/// The hash and the size in bytes of what can still be read of `file`. Blocks.
+pub(crate) fn hash_file(file: File, path: &Path) -> Result<(BlobHash, u64), BlobError> {
+    let (mut hasher, mut size_bytes) = (blake3::Hasher::new(), 0u64);
+    each_chunk(file, path, |chunk| {
+        hasher.update(chunk);
+        size_bytes += chunk.len() as u64;
+        Ok(())
+    })?;
+    Ok((BlobHash::from_bytes(*hasher.finalize().as_bytes()), size_bytes))
+}
+
+fn each_chunk(
+    mut file: File,
+    path: &Path,
+    mut each: impl FnMut(&[u8]) -> Result<(), BlobError>,
+) -> Result<(), BlobError> {
+    let known = file.metadata().map_or(CHUNK_BYTES as u64, |meta| meta.len());
+    // One byte more than a small file, so that its end shows in the second read.
+    let mut buffer = vec![0; CHUNK_BYTES.min(usize::try_from(known).unwrap_or(CHUNK_BYTES) + 1)];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => each(&buffer[..count])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(BlobError::io("read", path, error)),
+        }
+    }
+}
+
+fn store_file_owned(blobs: &Blobs, path: &Path) -> Result<(BlobHash, u64), BlobError> {
+    let open = || File::open(path).map_err(|error| BlobError::io("open", path, error));
+    let stored = match &blobs.place {
+        Place::Objects(_) => store_file(blobs, open()?, path)?,
+        Place::Folder(folder) => {
+            let (hash, size_bytes) = hash_file(open()?, path)?;
+            if folder.keep(&hash, size_bytes)? {
+                (hash, size_bytes)
+            } else {
+                match folder.publish(&open()?, path, &hash) {
+                    Ok(()) => return Ok((hash, size_bytes)),
+                    Err(BlobError::Io { source, .. }) if source.kind() == io::ErrorKind::CrossesDevices => {
+                        store_file(blobs, open()?, path)?
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+    };
+    std::fs::remove_file(path).map_err(|error| BlobError::io("delete", path, error))?;
+    Ok(stored)
+}
+
+fn key(hash: &BlobHash) -> Key {
+    let (shard, name) = hash.as_str().split_at(2);
+    Key::from_iter([shard, name])
+}

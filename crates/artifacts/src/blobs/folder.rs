@@ -1,0 +1,269 @@
+//! Blobs as files `ab/cdef…` of one local folder; the only place that knows this layout and that
+//! makes it durable. Everything here blocks.
+//!
+//! `object_store::local::LocalFileSystem` (0.14) is not used: with `with_fsync` it is durable, but a
+//! write must know its key before the first byte, so a stream whose hash is known only at its end
+//! would be synced twice; it cannot refresh a file's age, which collection needs; it never removes
+//! the staged files of a crash; and it hands out contents 8 KiB for each hop between threads.
+
+use super::{BlobError, Listed};
+use polyphemus_core::BlobHash;
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+/// Where unfinished files lie: on the same filesystem, so that a rename publishes them.
+const UNFINISHED: &str = "unfinished";
+/// An unfinished file that nobody wrote to for so long is left over from a crash.
+const LEFTOVER_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+#[derive(Debug)]
+pub(super) struct Folder {
+    root: PathBuf,
+    shards: Vec<Shard>,
+    next_unfinished: AtomicU64,
+}
+
+/// One of the 256 subfolders.
+#[derive(Debug)]
+struct Shard {
+    path: PathBuf,
+    /// Names published so far. Begins at 1, ahead of `synced`, because names that an earlier process
+    /// published just before it was killed may not be durable yet.
+    published: AtomicU64,
+    /// How many of them a finished fsync of the subfolder covers.
+    synced: Mutex<u64>,
+    /// Held while a name is looked at and then changed, so that a collection cannot delete a blob
+    /// between the look that spared the sender its upload and the refreshed age.
+    names: Mutex<()>,
+}
+
+impl Folder {
+    pub(super) fn open(root: &Path) -> Result<Self, BlobError> {
+        let mut shards = Vec::with_capacity(256);
+        for number in 0..=255u8 {
+            let path = root.join(format!("{number:02x}"));
+            create_directory(&path)?;
+            shards.push(Shard {
+                path,
+                published: AtomicU64::new(1),
+                synced: Mutex::new(0),
+                names: Mutex::new(()),
+            });
+        }
+        let unfinished = root.join(UNFINISHED);
+        create_directory(&unfinished)?;
+        // Once, so that no later write has to think of its own subfolder's name.
+        sync_directory(root)?;
+        if let Some(parent) = root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            sync_directory(parent)?;
+        }
+        remove_leftovers(&unfinished)?;
+        Ok(Self {
+            root: root.to_owned(),
+            shards,
+            next_unfinished: AtomicU64::new(0),
+        })
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(super) fn path(&self, hash: &BlobHash) -> PathBuf {
+        self.shard(hash).path.join(&hash.as_str()[2..])
+    }
+
+    fn shard(&self, hash: &BlobHash) -> &Shard {
+        let number = usize::from_str_radix(&hash.as_str()[..2], 16);
+        &self.shards[number.expect("a hash is hexadecimal")]
+    }
+
+    /// Size in bytes and time of the last refresh; `None` when there is no such blob.
+    pub(super) fn stat(&self, hash: &BlobHash) -> Result<Option<(u64, SystemTime)>, BlobError> {
+        stat_path(&self.path(hash))
+    }
+
+    /// Whether the blob is there; if so its age begins anew, so that collection spares it.
+    pub(super) fn refresh(&self, hash: &BlobHash) -> Result<bool, BlobError> {
+        let path = self.path(hash);
+        let _names = lock(&self.shard(hash).names);
+        touch(&path)
+    }
+
+    /// Whether the blob is there durably with `size_bytes`; if so its age begins anew. A blob of
+    /// another size counts as absent, so that publishing replaces it.
+    pub(super) fn keep(&self, hash: &BlobHash, size_bytes: u64) -> Result<bool, BlobError> {
+        let path = self.path(hash);
+        let shard = self.shard(hash);
+        {
+            let _names = lock(&shard.names);
+            match stat_path(&path)? {
+                Some((size, _)) if size == size_bytes => touch(&path)?,
+                _ => return Ok(false),
+            };
+        }
+        // Whoever published it may not have synced its name yet, and we are about to promise it.
+        shard.sync_names(shard.published.load(Ordering::SeqCst))?;
+        Ok(true)
+    }
+
+    /// A new file in the folder for unfinished ones, opened for writing.
+    pub(super) fn create_unfinished(&self) -> Result<(File, PathBuf), BlobError> {
+        loop {
+            let number = self.next_unfinished.fetch_add(1, Ordering::Relaxed);
+            let name = format!("{}-{number}", std::process::id());
+            let path = self.root.join(UNFINISHED).join(name);
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                Ok(file) => return Ok((file, path)),
+                // A process of the same number left it behind.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(BlobError::io("create", &path, error)),
+            }
+        }
+    }
+
+    /// Gives a finished file its name: syncs its content, renames it, syncs the name. On an error
+    /// the unfinished file is left to the caller.
+    pub(super) fn publish(&self, file: &File, from: &Path, hash: &BlobHash) -> Result<(), BlobError> {
+        file.sync_data()
+            .map_err(|error| BlobError::io("write to disk", from, error))?;
+        let to = self.path(hash);
+        let shard = self.shard(hash);
+        {
+            let _names = lock(&shard.names);
+            fs::rename(from, &to).map_err(|error| BlobError::io("rename into place", &to, error))?;
+        }
+        let mine = shard.published.fetch_add(1, Ordering::SeqCst) + 1;
+        shard.sync_names(mine)
+    }
+
+    pub(super) fn open_blob(&self, hash: &BlobHash) -> Result<File, BlobError> {
+        let path = self.path(hash);
+        File::open(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => BlobError::Missing(hash.clone()),
+            _ => BlobError::io("open", &path, error),
+        })
+    }
+
+    /// Removes the blob if `unless_since` is `None` or its last refresh lies before that moment.
+    /// Tells the bytes it held, or `None` when it was kept or not there.
+    pub(super) fn remove(
+        &self,
+        hash: &BlobHash,
+        unless_since: Option<SystemTime>,
+    ) -> Result<Option<u64>, BlobError> {
+        let path = self.path(hash);
+        let _names = lock(&self.shard(hash).names);
+        let Some((size_bytes, modified)) = stat_path(&path)? else {
+            return Ok(None);
+        };
+        if unless_since.is_some_and(|bound| modified >= bound) {
+            return Ok(None);
+        }
+        match fs::remove_file(&path) {
+            Ok(()) => Ok(Some(size_bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(BlobError::io("delete", &path, error)),
+        }
+    }
+
+    /// The blobs of one subfolder; files that are no blobs are passed over.
+    pub(super) fn list_shard(&self, number: u8) -> Result<Vec<Listed>, BlobError> {
+        let shard = &self.shards[usize::from(number)];
+        let listing = |error| BlobError::io("list", &shard.path, error);
+        let mut blobs = Vec::new();
+        for item in fs::read_dir(&shard.path).map_err(listing)? {
+            let name = item.map_err(listing)?.file_name();
+            let name = format!("{number:02x}{}", name.to_string_lossy());
+            let Ok(hash) = name.parse::<BlobHash>() else {
+                continue;
+            };
+            // It may be gone since the folder was read.
+            if let Some((size_bytes, modified)) = self.stat(&hash)? {
+                blobs.push(Listed {
+                    hash,
+                    size_bytes,
+                    modified,
+                });
+            }
+        }
+        Ok(blobs)
+    }
+}
+
+impl Shard {
+    /// Returns once the names published up to `wanted` are durable. Those who wait while another
+    /// syncs share the next fsync.
+    fn sync_names(&self, wanted: u64) -> Result<(), BlobError> {
+        let mut synced = lock(&self.synced);
+        if *synced >= wanted {
+            return Ok(());
+        }
+        let covered = self.published.load(Ordering::SeqCst);
+        sync_directory(&self.path)?;
+        *synced = covered;
+        Ok(())
+    }
+}
+
+/// What these locks guard lies on the disk, so that a panic elsewhere cannot have left it half-made.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn create_directory(path: &Path) -> Result<(), BlobError> {
+    fs::create_dir_all(path).map_err(|error| BlobError::io("create the folder", path, error))
+}
+
+fn sync_directory(path: &Path) -> Result<(), BlobError> {
+    File::open(path)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| BlobError::io("write to disk the folder", path, error))
+}
+
+fn stat_path(path: &Path) -> Result<Option<(u64, SystemTime)>, BlobError> {
+    let found = fs::symlink_metadata(path).and_then(|meta| Ok((meta.len(), meta.modified()?)));
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(BlobError::io("look at", path, error)),
+    }
+}
+
+/// Sets the time of the last change to now; false when the file is not there.
+fn touch(path: &Path) -> Result<bool, BlobError> {
+    let at = |tv_nsec| Timespec { tv_sec: 0, tv_nsec };
+    let times = Timestamps {
+        last_access: at(UTIME_OMIT),
+        last_modification: at(UTIME_NOW),
+    };
+    match rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::NOENT) => Ok(false),
+        Err(error) => Err(BlobError::io("refresh the age of", path, error.into())),
+    }
+}
+
+fn remove_leftovers(unfinished: &Path) -> Result<(), BlobError> {
+    let failed = |error| BlobError::io("clear leftovers from", unfinished, error);
+    for item in fs::read_dir(unfinished).map_err(failed)? {
+        let path = item.map_err(failed)?.path();
+        let Some((_, modified)) = stat_path(&path)? else {
+            continue;
+        };
+        if modified.elapsed().is_ok_and(|age| age > LEFTOVER_AFTER) {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(BlobError::io("delete the leftover", &path, error));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}

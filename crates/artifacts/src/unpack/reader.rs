@@ -1,0 +1,92 @@
+//! Reads an archive at any position, for several readers of one open file at once.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// A reader with its own position and buffer. A seek within the buffer keeps it, which
+/// `std::io::BufReader` does not, and the zip crate seeks before each entry of the directory.
+#[derive(Debug)]
+pub(super) struct ArchiveReader {
+    file: Arc<File>,
+    size_bytes: u64,
+    position: u64,
+    buffer: Vec<u8>,
+    buffer_at: u64,
+    /// Bytes that may still be read from the file; see [`Self::allow`].
+    allowance_bytes: u64,
+}
+
+impl ArchiveReader {
+    pub(super) fn new(file: Arc<File>, size_bytes: u64) -> Self {
+        Self {
+            file,
+            size_bytes,
+            position: 0,
+            buffer: Vec::new(),
+            buffer_at: 0,
+            allowance_bytes: u64::MAX,
+        }
+    }
+
+    /// From here on refuses to read more than `bytes` of the file. Looking for the directory, the
+    /// zip crate may search the whole file and keep each place that looks like one in memory.
+    pub(super) fn allow(&mut self, bytes: u64) {
+        self.allowance_bytes = bytes;
+    }
+
+    fn fetch(&mut self, into: &mut [u8], at: u64) -> io::Result<usize> {
+        let count = self.file.read_at(into, at)?;
+        self.allowance_bytes = self
+            .allowance_bytes
+            .checked_sub(count as u64)
+            .ok_or_else(|| io::Error::other("the directory cannot be found near the end"))?;
+        Ok(count)
+    }
+}
+
+impl Read for ArchiveReader {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let buffered = self.position.wrapping_sub(self.buffer_at);
+        if buffered >= self.buffer.len() as u64 {
+            if into.len() >= BUFFER_BYTES {
+                let count = self.fetch(into, self.position)?;
+                self.position += count as u64;
+                return Ok(count);
+            }
+            let mut buffer = std::mem::take(&mut self.buffer);
+            buffer.resize(BUFFER_BYTES, 0);
+            let count = self.fetch(&mut buffer, self.position)?;
+            buffer.truncate(count);
+            self.buffer = buffer;
+            self.buffer_at = self.position;
+        }
+        // Below the buffer's length, which fits a usize; 0 right after it was filled.
+        let from = (self.position - self.buffer_at) as usize;
+        let count = into.len().min(self.buffer.len() - from);
+        into[..count].copy_from_slice(&self.buffer[from..from + count]);
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for ArchiveReader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let position = match to {
+            SeekFrom::Start(position) => Some(position),
+            SeekFrom::End(offset) => self.size_bytes.checked_add_signed(offset),
+            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
+        };
+        // Positions are signed in the kernel; one beyond that cannot be read from.
+        match position.filter(|position| i64::try_from(*position).is_ok()) {
+            Some(position) => {
+                self.position = position;
+                Ok(position)
+            }
+            None => Err(io::Error::from(io::ErrorKind::InvalidInput)),
+        }
+    }
+}
