@@ -1,0 +1,7 @@
+//! The crate's integration tests: with the real tools where a bitstream is concerned, on folders of their own else.
+mod discovery;
+mod limits;
+mod lock;
+mod netlist;
+mod toolchain;
+mod virtual_board;
