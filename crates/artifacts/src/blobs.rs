@@ -21,6 +21,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
+use tokio::runtime::Handle;
 
 /// Writes of one call that run at once, so that their fsyncs share the disk's commits.
 const WRITES_AT_ONCE: usize = 16;
@@ -277,6 +278,17 @@ impl Blobs {
                     }))
                 })
                 .boxed(),
+        }
+    }
+
+    /// Whether the blob is there with this size; if so its age begins anew. Blocks.
+    pub(crate) fn keep(&self, hash: &BlobHash, size_bytes: u64) -> Result<bool, BlobError> {
+        match &self.place {
+            Place::Folder(folder) => folder.keep(hash, size_bytes),
+            Place::Objects(_) => {
+                let missing = self.missing(std::slice::from_ref(hash));
+                Ok(Handle::current().block_on(missing)?.is_empty())
+            }
         }
     }
 

@@ -15,9 +15,11 @@ pub mod collect;
 pub mod path;
 pub mod tree;
 pub mod unpack;
+pub mod workspace;
 
 pub use blobs::{BlobError, Blobs, ByteStream, Listed};
 pub use collect::{Collected, collect};
 pub use polyphemus_core::{BlobHash, TreeHash};
 pub use tree::{Entry, Mode, Tree, TreeError};
 pub use unpack::{Limits, UnpackError, Unpacked, unpack_zip};
+pub use workspace::{Snapshot, WorkspaceError, materialise, snapshot};

@@ -1,0 +1,164 @@
+//! Opens paths beneath one directory without ever leaving it, whatever symlinks lie in it. The only
+//! place that turns a tree's path into a file of a workspace.
+
+use super::WorkspaceError;
+use crate::unpack::links;
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::{Errno, Result};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
+
+/// Longest chain of symlinks followed where the kernel does not do it.
+const CHAIN: usize = 40;
+/// openat2 says EAGAIN when it cannot tell whether a rename elsewhere moved it out: then it asks again.
+const RACES: usize = 64;
+
+/// A directory held open; all paths are relative to it and separated by `/`.
+#[derive(Debug)]
+pub(super) struct Root {
+    fd: OwnedFd,
+    path: PathBuf,
+    /// Whether the kernel has openat2 (Linux 5.6) and the container lets it through.
+    openat2: bool,
+}
+
+/// What a directory holds under a name.
+#[derive(Debug)]
+pub(super) struct Item {
+    /// As the filesystem has it; may be no UTF-8.
+    pub(super) name: OsString,
+    /// Of the item itself, not of what a symlink leads to.
+    pub(super) stat: Stat,
+}
+
+impl Item {
+    pub(super) fn kind(&self) -> FileType {
+        FileType::from_raw_mode(self.stat.st_mode)
+    }
+}
+
+impl Root {
+    pub(super) fn open(path: &Path) -> std::result::Result<Self, WorkspaceError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())
+            .map_err(|error| WorkspaceError::io("open the directory", path, error))?;
+        let probe = rustix::fs::openat2(&fd, ".", flags, Mode::empty(), ResolveFlags::BENEATH);
+        let openat2 = !matches!(probe, Err(Errno::NOSYS | Errno::PERM));
+        Ok(Self {
+            fd,
+            path: path.to_owned(),
+            openat2,
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn without_openat2(self) -> Self {
+        Self {
+            openat2: false,
+            ..self
+        }
+    }
+
+    /// The path for messages; never opened.
+    pub(super) fn display(&self, path: &str) -> PathBuf {
+        self.path.join(path)
+    }
+
+    /// Opens `path`; a symlink anywhere in it is an error (`ELOOP`).
+    pub(super) fn open_at(&self, path: &str, flags: OFlags, mode: Mode) -> Result<OwnedFd> {
+        let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        if self.openat2 {
+            return self.resolve(
+                path,
+                flags,
+                mode,
+                ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
+            );
+        }
+        let (parents, name) = path
+            .rsplit_once('/')
+            .map_or((None, path), |(up, name)| (Some(up), name));
+        let mut at = None;
+        for component in parents.into_iter().flat_map(|parents| parents.split('/')) {
+            at = Some(rustix::fs::openat(
+                at.as_ref().unwrap_or(&self.fd),
+                component,
+                OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                Mode::empty(),
+            )?);
+        }
+        rustix::fs::openat(at.as_ref().unwrap_or(&self.fd), name, flags, mode)
+    }
+
+    /// Opens for reading the file that the symlink `path` leads to. `EXDEV` when it leads out.
+    pub(super) fn open_link(&self, path: &str) -> Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        if self.openat2 {
+            let inside = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+            return self.resolve(path, flags, Mode::empty(), inside);
+        }
+        let mut at = path.to_owned();
+        for _ in 0..CHAIN {
+            let (up, name) = at.rsplit_once('/').unwrap_or((".", &at));
+            let up = self.open_at(up, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?;
+            match rustix::fs::readlinkat(&up, name, Vec::new()) {
+                Ok(target) => {
+                    let target = target.to_str().map_err(|_| Errno::ILSEQ)?;
+                    at = links::join(&at, target).map_err(|_| Errno::XDEV)?;
+                }
+                // It is no symlink: the chain's end.
+                Err(Errno::INVAL) => return self.open_at(&at, flags, Mode::empty()),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Errno::LOOP)
+    }
+
+    fn resolve(&self, path: &str, flags: OFlags, mode: Mode, how: ResolveFlags) -> Result<OwnedFd> {
+        for _ in 0..RACES {
+            match rustix::fs::openat2(&self.fd, path, flags, mode, how) {
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                done => return done,
+            }
+        }
+        Err(Errno::AGAIN)
+    }
+
+    /// Makes the directory `path`, whose parent is there.
+    pub(super) fn make_directory(&self, path: &str) -> Result<()> {
+        let mode = Mode::from_raw_mode(0o755);
+        match path.rsplit_once('/') {
+            None => rustix::fs::mkdirat(&self.fd, path, mode),
+            Some((up, name)) => {
+                let up = self.open_at(up, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?;
+                rustix::fs::mkdirat(up, name, mode)
+            }
+        }
+    }
+
+    /// What the directory `path` holds (`.` for the root), sorted by name. What vanishes meanwhile is
+    /// passed over.
+    pub(super) fn list(&self, path: &str) -> Result<Vec<Item>> {
+        let fd = self.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
+        let mut items = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&fd)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            match rustix::fs::statat(&fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => items.push(Item {
+                    name: OsString::from_vec(name.to_bytes().to_vec()),
+                    stat,
+                }),
+                Err(Errno::NOENT) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        items.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(items)
+    }
+}
