@@ -16,12 +16,16 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use polyphemus_core::hash::BlobHash;
 use polyphemus_core::job::JobId;
 use polyphemus_core::stage::StageName;
-use reqwest::header::CONTENT_LENGTH;
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use reqwest::multipart::{Form, Part};
-use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{ClientBuilder, Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
+
+/// What is sent: bytes, or a stream of them.
+pub use reqwest::Body;
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,10 +34,16 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// A stream that is silent for so long is dead: servers send a comment every 15 s.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// A peer that acknowledges nothing for so long is gone, however large an upload to it is.
+const PEER_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Speaks to one server.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
+    /// For large bodies: reqwest counts the time that a body takes to be sent as silence of the
+    /// answer, so that its `read_timeout` would end every upload that takes longer.
+    uploads: reqwest::Client,
     /// Without a slash at the end.
     server: String,
 }
@@ -43,6 +53,8 @@ pub struct Client {
 pub enum ClientError {
     #[error("`{0}` is no address of a server: it must look like http://127.0.0.1:8000")]
     BadAddress(String),
+    #[error("the token cannot be sent: a token has printable ASCII characters only")]
+    BadToken,
     #[error("the server at {server} cannot be reached; is it running? (`polyphemus serve` starts one)")]
     Unreachable { server: String, source: reqwest::Error },
     #[error("the connection to {server} broke")]
@@ -69,7 +81,7 @@ impl ClientError {
             Self::Unreachable { .. } | Self::Broken { .. } => true,
             Self::Refused { status, .. } => matches!(status, 500 | 503 | 507),
             Self::NotPolyphemus { status, .. } => matches!(status, 502..=504),
-            Self::BadAddress(_) => false,
+            Self::BadAddress(_) | Self::BadToken => false,
         }
     }
 
@@ -119,6 +131,11 @@ pub enum StatePart {
 impl Client {
     /// A client of the server at this address (`http://host:port`, with or without a path).
     pub fn new(server: &str) -> Result<Self, ClientError> {
+        Self::with_token(server, None)
+    }
+
+    /// The same, showing this token (`Authorization: Bearer …`) with each request.
+    pub fn with_token(server: &str, token: Option<&str>) -> Result<Self, ClientError> {
         let bad = || ClientError::BadAddress(server.to_owned());
         let url = reqwest::Url::parse(server).map_err(|_| bad())?;
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
@@ -126,17 +143,31 @@ impl Client {
         }
         // Only one provider is linked; a second installation of the same one changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(SILENCE_TIMEOUT + Duration::from_secs(60))
-            .user_agent(concat!("polyphemus/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|source| ClientError::Unreachable {
+        let headers = token.map(bearer).transpose()?.unwrap_or_default();
+        let build = |builder: ClientBuilder| {
+            builder.build().map_err(|source| ClientError::Unreachable {
                 server: server.to_owned(),
                 source,
-            })?;
+            })
+        };
+        let builder = || {
+            let builder = reqwest::Client::builder()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .tcp_keepalive(PEER_TIMEOUT / 2)
+                .tcp_user_timeout(PEER_TIMEOUT)
+                .user_agent(concat!("polyphemus/", env!("CARGO_PKG_VERSION")))
+                .default_headers(headers.clone());
+            // A server on this machine is never behind the proxy of the environment.
+            if is_loopback(&url) {
+                builder.no_proxy()
+            } else {
+                builder
+            }
+        };
+        let silence = SILENCE_TIMEOUT + Duration::from_secs(60);
         Ok(Self {
-            http,
+            http: build(builder().read_timeout(silence))?,
+            uploads: build(builder())?,
             server: server.trim_end_matches('/').to_owned(),
         })
     }
@@ -163,7 +194,7 @@ impl Client {
             form = form.text(name.clone(), value.clone());
         }
         form = form.part("file", part.file_name(file_name.to_owned()));
-        self.json(self.request(Method::POST, job::JOBS).multipart(form))
+        self.json(self.upload(Method::POST, job::JOBS).multipart(form))
             .await
     }
 
@@ -337,7 +368,7 @@ impl Client {
 
     pub async fn blob_put(&self, hash: &BlobHash, body: Body, length: u64) -> Result<(), ClientError> {
         let request = self
-            .request(Method::PUT, &of_blob(hash))
+            .upload(Method::PUT, &of_blob(hash))
             .header(CONTENT_LENGTH, length)
             .body(body);
         self.send(request).await.map(drop)
@@ -345,6 +376,10 @@ impl Client {
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.server))
+    }
+
+    fn upload(&self, method: Method, path: &str) -> RequestBuilder {
+        self.uploads.request(method, format!("{}{path}", self.server))
     }
 
     fn of_attempt(&self, method: Method, path: &str, attempt: &AttemptRef) -> RequestBuilder {
@@ -426,6 +461,21 @@ impl Client {
             text,
         }
     }
+}
+
+fn bearer(token: &str) -> Result<HeaderMap, ClientError> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| ClientError::BadToken)?;
+    value.set_sensitive(true);
+    Ok(HeaderMap::from_iter([(AUTHORIZATION, value)]))
+}
+
+fn is_loopback(url: &reqwest::Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn of_job(path: &str, id: &JobId) -> String {
