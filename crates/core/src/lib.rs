@@ -12,6 +12,7 @@ pub mod report;
 pub mod result;
 pub mod retry;
 pub mod stage;
+pub mod verilog;
 
 pub use cause::{Cause, CauseKind};
 pub use hash::{BlobHash, TreeHash};

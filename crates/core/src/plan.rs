@@ -90,6 +90,23 @@ pub struct Run {
     pub verdict: Option<VerdictRule>,
 }
 
+impl Run {
+    /// A step that runs `argv` in the workspace, tells nothing of its failures and judges nothing.
+    pub fn new<A: Into<String>>(title: impl Into<String>, argv: impl IntoIterator<Item = A>) -> Self {
+        Self {
+            title: title.into(),
+            argv: argv.into_iter().map(Into::into).collect(),
+            env: BTreeMap::new(),
+            folder: String::new(),
+            stdout_to: None,
+            time_limit_s: None,
+            makes: Vec::new(),
+            failures: Vec::new(),
+            verdict: None,
+        }
+    }
+}
+
 /// A failure that can be told from the exit code and a line of the output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

@@ -85,6 +85,12 @@ pub enum PlanError {
         candidates: Vec<String>,
         option: &'static str,
     },
+    #[error("`{unit}` is defined in {}: leave out all but one, or put the one to use beside its user", files.join(" and in "))]
+    DefinedTwice { unit: String, files: Vec<String> },
+    #[error(
+        "the file `{path}` cannot be named to a tool, since its name {why}: rename it with letters, digits and `_ . - + = ,`"
+    )]
+    UnsafeName { path: String, why: String },
     #[error("{what} cannot be had with {with}: {remedy}")]
     Contradiction {
         what: String,
