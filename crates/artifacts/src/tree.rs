@@ -205,8 +205,8 @@ mod tests {
         assert_eq!(
             std::str::from_utf8(&tree.encode()).unwrap(),
             "polyphemus-tree 1\n\
-             f 55b1fb9b4dc7ddaf6a1ca15103c4f6f4f1a3a4cf7d61a4ea3bbd0b8fbe1b3c58 8 Makefile\n\
-             f 55b1 9 src/top.v\n"
+             f 39f0bf408bbe92c42efa1d03503d06c16995888950f2d0f7926e5ff6d4621aad 8 Makefile\n\
+             f 2fb2d0cbf39b52fca1eb2bd87eee756c9fef300a501791d4ccae1633e8f1024f 9 src/top.v\n"
         );
     }
 

@@ -4,6 +4,7 @@
 mod beneath;
 mod materialise;
 mod snapshot;
+mod walk;
 
 pub use materialise::materialise;
 pub use snapshot::{Snapshot, snapshot};

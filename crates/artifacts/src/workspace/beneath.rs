@@ -162,3 +162,51 @@ impl Root {
         Ok(items)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+    use std::os::unix::fs::symlink;
+
+    fn content(opened: Result<OwnedFd>) -> std::result::Result<String, Errno> {
+        let mut text = String::new();
+        std::fs::File::from(opened?).read_to_string(&mut text).unwrap();
+        Ok(text)
+    }
+
+    #[test]
+    fn no_path_leads_out_with_openat2_or_without() {
+        let dir = tempfile::TempDir::new().unwrap();
+        std::fs::create_dir(dir.path().join("real")).unwrap();
+        std::fs::write(dir.path().join("real/file"), "inside").unwrap();
+        for (link, target) in [
+            ("link", "real/file"),
+            ("dir", "real"),
+            ("real/back", "../link"),
+            ("out", "../../etc/passwd"),
+        ] {
+            symlink(target, dir.path().join(link)).unwrap();
+        }
+        symlink("/etc/passwd", dir.path().join("absolute")).unwrap();
+        let open = || Root::open(dir.path()).unwrap();
+        for root in [open(), open().without_openat2()] {
+            let at = |path| content(root.open_at(path, OFlags::RDONLY, Mode::empty()));
+            assert_eq!(at("real/file"), Ok("inside".to_owned()));
+            assert_eq!(at("link"), Err(Errno::LOOP));
+            assert!(matches!(at("dir/file"), Err(Errno::LOOP | Errno::NOTDIR)));
+            assert_eq!(at("nowhere"), Err(Errno::NOENT));
+            assert_eq!(content(root.open_link("real/back")), Ok("inside".to_owned()));
+            assert_eq!(content(root.open_link("out")), Err(Errno::XDEV));
+            assert_eq!(content(root.open_link("absolute")), Err(Errno::XDEV));
+            let names: Vec<_> = root
+                .list("real")
+                .unwrap()
+                .into_iter()
+                .map(|item| item.name)
+                .collect();
+            assert_eq!(names, ["back", "file"]);
+            assert!(root.make_directory("dir/new").is_err());
+        }
+    }
+}

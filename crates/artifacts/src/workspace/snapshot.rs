@@ -1,9 +1,9 @@
 //! Makes a tree of a directory that a job has worked in.
 
 use super::beneath::Root;
+use super::walk::{Found, walk};
 use super::{FILES_AT_ONCE, WorkspaceError};
 use crate::blobs::{BlobWriter, Blobs, CHUNK_BYTES, blocking};
-use crate::path;
 use crate::tree::{Entry, Mode, Tree};
 use crate::unpack::Limits;
 use futures::{StreamExt as _, stream};
@@ -29,13 +29,6 @@ pub struct Snapshot {
     pub notes: Vec<String>,
 }
 
-/// A file or symlink found in the directory.
-#[derive(Debug)]
-struct Found {
-    path: String,
-    symlink: bool,
-}
-
 /// What becomes of it.
 #[derive(Debug)]
 enum Outcome {
@@ -45,17 +38,17 @@ enum Outcome {
 }
 
 #[derive(Debug, Default)]
-struct Notes {
+pub(super) struct Notes {
     texts: Vec<String>,
     more: usize,
 }
 
 /// What the threads of one snapshot share.
 #[derive(Debug)]
-struct Work {
-    root: Root,
+pub(super) struct Work {
+    pub(super) root: Root,
     blobs: Blobs,
-    limits: Limits,
+    pub(super) limits: Limits,
     total_bytes: AtomicU64,
 }
 
@@ -115,93 +108,8 @@ async fn snapshot_of(
     })
 }
 
-/// All files and symlinks that are wanted, never entering a symlink.
-async fn walk(
-    work: &Arc<Work>,
-    discard: &(dyn Fn(&str) -> bool + Send + Sync),
-    notes: &mut Notes,
-) -> Result<Vec<Found>, WorkspaceError> {
-    let mut found = Vec::new();
-    let mut directories = vec![String::new()];
-    let mut seen = 0;
-    while let Some(directory) = directories.pop() {
-        let (shared, at) = (
-            work.clone(),
-            if directory.is_empty() {
-                ".".to_owned()
-            } else {
-                directory.clone()
-            },
-        );
-        let items = match blocking(move || Ok::<_, WorkspaceError>(shared.root.list(&at))).await? {
-            Ok(items) => items,
-            Err(error) if directory.is_empty() => {
-                return Err(WorkspaceError::io("list", &work.root.display(""), error));
-            }
-            Err(error) => {
-                notes.add(format!(
-                    "the directory `{directory}` was left out: {}",
-                    reason(error)
-                ));
-                continue;
-            }
-        };
-        for item in items {
-            let name = item.name.as_encoded_bytes().escape_ascii();
-            let shown = if directory.is_empty() {
-                name.to_string()
-            } else {
-                format!("{directory}/{name}")
-            };
-            seen += 1;
-            if seen > work.limits.entries {
-                return Err(WorkspaceError::TooManyEntries {
-                    path: shown,
-                    limit: work.limits.entries,
-                });
-            }
-            let Some(name) = item.name.to_str() else {
-                notes.add(format!("`{shown}` was left out: its name is not UTF-8"));
-                continue;
-            };
-            let path = if directory.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{directory}/{name}")
-            };
-            if let Some(fault) = fault(&path, &work.limits) {
-                notes.add(format!("`{shown}` was left out: {fault}"));
-                continue;
-            }
-            if discard(&path) {
-                continue;
-            }
-            match item.kind() {
-                FileType::Directory => directories.push(path),
-                FileType::RegularFile => found.push(Found { path, symlink: false }),
-                FileType::Symlink => found.push(Found { path, symlink: true }),
-                kind => notes.add(format!("`{shown}` was left out: it is a {}", kind_name(kind))),
-            }
-        }
-    }
-    Ok(found)
-}
-
-fn fault(path: &str, limits: &Limits) -> Option<String> {
-    if let Err(fault) = path::check(path) {
-        return Some(format!("its name cannot be kept: {fault}"));
-    }
-    if path.len() > limits.name_bytes {
-        return Some(format!(
-            "its path is longer than the {} bytes allowed",
-            limits.name_bytes
-        ));
-    }
-    let deep = path.split('/').count() > limits.depth;
-    deep.then(|| format!("it lies deeper than the {} directories allowed", limits.depth))
-}
-
-fn kind_name(kind: FileType) -> &'static str {
+/// A kind in words, for a note.
+pub(super) fn kind_name(kind: FileType) -> &'static str {
     match kind {
         FileType::Fifo => "named pipe",
         FileType::Socket => "socket",
@@ -212,7 +120,7 @@ fn kind_name(kind: FileType) -> &'static str {
 }
 
 /// Why something of a workspace cannot be read, for a note.
-fn reason(error: Errno) -> String {
+pub(super) fn reason(error: Errno) -> String {
     match error {
         Errno::NOENT => "it is not there".to_owned(),
         Errno::LOOP => "it is, or leads through, a symlink that cannot be followed".to_owned(),
@@ -223,7 +131,7 @@ fn reason(error: Errno) -> String {
 }
 
 impl Notes {
-    fn add(&mut self, note: String) {
+    pub(super) fn add(&mut self, note: String) {
         if self.texts.len() < NOTES {
             self.texts.push(note);
         } else {

@@ -1,0 +1,11 @@
+//! The crate from outside: one file for each noun.
+
+// clippy.toml allows it in test functions; what they call is test code as well.
+#![allow(clippy::unwrap_used)]
+
+mod archive;
+mod blobs;
+mod collect;
+mod hostile;
+mod unpack;
+mod workspace;
