@@ -1,1 +1,19 @@
-//! stub
+//! A crate of its own because it is the only one that may start processes: it takes stages from a
+//! server, runs their steps, and hands in what came of them.
+//!
+//! - Invariant: when a stage ends, however it ends, no process of it is left; when this worker dies,
+//!   the supervisors of its steps kill them.
+//! - Invariant: a step sees its own workspace and the system's programs, and nothing else of the
+//!   machine, wherever a sandbox is to be had; where not, the job's notes say so.
+//! - Invariant: custody is the server's: a lease that could not be renewed in time ends the work.
+//! - There is no SQL and no flow's knowledge here: what to do comes in the plan.
+
+pub mod cgroup;
+pub mod config;
+pub mod process;
+pub mod sandbox;
+pub mod stop;
+pub mod supervise;
+pub mod workspace;
+
+pub use config::{Config, Sandbox, StepLimits};

@@ -1,0 +1,172 @@
+//! The arguments of bubblewrap (bwrap(1)): what a step sees, and what is taken from it.
+
+use super::{BOARD, HOME, JOB, Sandbox, SandboxError, TEMPORARY};
+use crate::workspace::AttemptFolder;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Where a step finds the serial port of its board.
+pub(super) const SERIAL: &str = "/dev/board";
+/// The system's programs. `/bin` and its like are links into `/usr` on most machines, and stay links.
+const SYSTEM: [&str; 9] = [
+    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix",
+];
+/// What programs read of /etc and what holds no secret.
+const ETC: [&str; 11] = [
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "alternatives",
+    "nsswitch.conf",
+    "localtime",
+    "timezone",
+    "ssl/certs",
+    "ca-certificates.conf",
+    "pki/tls/certs",
+    "fonts",
+];
+const ETC_NETWORK: [&str; 4] = ["resolv.conf", "hosts", "services", "protocols"];
+/// The same user on every machine.
+const USER_ID: &str = "1000";
+
+/// What a step may reach beside the system's programs and its own folders.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Access {
+    pub network: bool,
+    pub serial: Option<PathBuf>,
+    pub devices: Vec<DeviceNode>,
+    /// The folder in which the virtual board is built; the workspace is read-only then.
+    pub is_board: bool,
+    /// The description of the USB bus in /sys.
+    pub usb: bool,
+}
+
+/// A device that is seen under its own path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceNode(pub PathBuf);
+
+/// Whether a step sees this folder.
+pub(super) fn is_seen(folder: &Path, read_only: &[PathBuf]) -> bool {
+    SYSTEM.iter().any(|system| folder.starts_with(system))
+        || read_only.iter().any(|one| folder.starts_with(one))
+}
+
+/// The files of /etc that name the one user there is.
+pub(super) fn write_etc(folder: &Path) -> Result<(), SandboxError> {
+    let passwd = "root:x:0:0:root:/home/job:/bin/sh\njob:x:1000:1000:job:/home/job:/bin/sh\n\
+                  nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
+    let group = "root:x:0:\njob:x:1000:\nnogroup:x:65534:\n";
+    let write = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).map_err(|source| SandboxError::Io { path, source })
+    };
+    std::fs::create_dir_all(folder).map_err(|source| SandboxError::Io {
+        path: folder.to_owned(),
+        source,
+    })?;
+    write("passwd", passwd)?;
+    write("group", group)
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is another part of one command line"
+)]
+pub(super) fn arguments(
+    sandbox: &Sandbox,
+    bwrap: &Path,
+    as_user: bool,
+    attempt: &AttemptFolder,
+    argv: Vec<String>,
+    env: &BTreeMap<String, String>,
+    folder: &Path,
+    access: &Access,
+) -> Vec<String> {
+    let mut args = Arguments(vec![bwrap.to_string_lossy().into_owned()]);
+    args.add(&[
+        "--unshare-pid",
+        "--unshare-ipc",
+        "--unshare-uts",
+        "--unshare-cgroup-try",
+    ]);
+    args.add(&["--hostname", "polyphemus", "--new-session", "--die-with-parent"]);
+    args.add(&["--cap-drop", "ALL", "--clearenv"]);
+    if as_user {
+        args.add(&["--unshare-user", "--uid", USER_ID, "--gid", USER_ID]);
+    }
+    let network = access.network || sandbox.network;
+    if !network {
+        args.add(&["--unshare-net"]);
+    }
+    args.system(sandbox, network);
+    args.add(&["--proc", "/proc", "--dev", "/dev"]);
+    args.bind("--bind", &attempt.temporary(), TEMPORARY);
+    args.bind("--bind", &attempt.home(), HOME);
+    args.bind(
+        if access.is_board { "--ro-bind" } else { "--bind" },
+        &attempt.job(),
+        JOB,
+    );
+    if access.is_board {
+        args.bind("--bind", &attempt.board(), BOARD);
+    }
+    if let Some(port) = &access.serial {
+        args.bind("--dev-bind", port, SERIAL);
+    }
+    for DeviceNode(node) in &access.devices {
+        args.bind("--dev-bind", node, &node.to_string_lossy());
+    }
+    if access.usb {
+        args.bind("--ro-bind", Path::new("/sys"), "/sys");
+        args.add(&["--ro-bind-try", "/run/udev", "/run/udev"]);
+    }
+    for (name, value) in env {
+        args.add(&["--setenv", name, value]);
+    }
+    args.add(&["--chdir", &folder.to_string_lossy(), "--"]);
+    args.0.extend(argv);
+    args.0
+}
+
+struct Arguments(Vec<String>);
+
+impl Arguments {
+    fn add(&mut self, words: &[&str]) {
+        self.0.extend(words.iter().map(|&word| word.to_owned()));
+    }
+
+    fn bind(&mut self, how: &str, outside: &Path, inside: &str) {
+        self.add(&[how, &outside.to_string_lossy(), inside]);
+    }
+
+    fn system(&mut self, sandbox: &Sandbox, network: bool) {
+        let mut seen = Vec::new();
+        for place in SYSTEM {
+            match std::fs::read_link(place) {
+                Ok(target) => self.bind("--symlink", &target, place),
+                Err(_) if Path::new(place).is_dir() => {
+                    self.add(&["--ro-bind", place, place]);
+                    seen.push(PathBuf::from(place));
+                }
+                Err(_) => {}
+            }
+        }
+        for folder in &sandbox.read_only {
+            self.bind("--ro-bind-try", folder, &folder.to_string_lossy());
+            seen.push(folder.clone());
+        }
+        for hidden in &sandbox.hidden {
+            if hidden.is_dir() && seen.iter().any(|one| hidden.starts_with(one)) {
+                self.add(&["--tmpfs", &hidden.to_string_lossy()]);
+            }
+        }
+        let network = if network { &ETC_NETWORK[..] } else { &[] };
+        for name in ETC.iter().chain(network) {
+            let path = format!("/etc/{name}");
+            self.add(&["--ro-bind-try", &path, &path]);
+        }
+        for name in ["passwd", "group"] {
+            self.bind("--ro-bind", &sandbox.etc.join(name), &format!("/etc/{name}"));
+        }
+    }
+}

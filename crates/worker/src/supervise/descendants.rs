@@ -1,0 +1,97 @@
+//! All processes below one, found by their parents in /proc, and their end. The only place that kills
+//! by walking the process tree.
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// The living processes below `root`, without itself. Linux gives an orphan to the nearest
+/// [subreaper](https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html) above it, so
+/// that for one of those this is whatever it ever started.
+pub fn descendants(root: i32) -> BTreeSet<i32> {
+    let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
+    for (pid, parent) in living() {
+        children.entry(parent).or_default().push(pid);
+    }
+    let mut found = BTreeSet::new();
+    let mut open = vec![root];
+    while let Some(parent) = open.pop() {
+        for child in children.remove(&parent).unwrap_or_default() {
+            if found.insert(child) {
+                open.push(child);
+            }
+        }
+    }
+    found
+}
+
+/// Kills every process below this one, which must be a subreaper with a single thread, and reaps
+/// them; `reaped` is told of each. Returns when none is left.
+pub(super) fn kill_all(mut reaped: impl FnMut(Pid, rustix::process::WaitStatus)) {
+    let me = rustix::process::getpid().as_raw_pid();
+    loop {
+        // A stopped process starts no others, so that the list comes to an end even while they fork.
+        let mut stopped = BTreeSet::new();
+        loop {
+            let fresh: Vec<i32> = descendants(me).difference(&stopped).copied().collect();
+            if fresh.is_empty() {
+                break;
+            }
+            for pid in fresh {
+                signal(pid, Signal::STOP);
+                stopped.insert(pid);
+            }
+        }
+        for pid in stopped {
+            signal(pid, Signal::KILL);
+        }
+        match waitpid(None, WaitOptions::empty()) {
+            Ok(Some((pid, status))) => reaped(pid, status),
+            Err(Errno::CHILD) => return,
+            Ok(None) | Err(_) => {}
+        }
+    }
+}
+
+/// Kills the processes whose environment has this entry (`NAME=value`): what is left where a
+/// supervisor was killed. Gives how many there were.
+pub fn kill_marked(entry: &str) -> usize {
+    let marked: Vec<i32> = living()
+        .map(|(pid, _)| pid)
+        .filter(|pid| {
+            std::fs::read(format!("/proc/{pid}/environ"))
+                .is_ok_and(|environ| environ.split(|&b| b == 0).any(|one| one == entry.as_bytes()))
+        })
+        .collect();
+    for pid in &marked {
+        signal(*pid, Signal::KILL);
+    }
+    marked.len()
+}
+
+/// A process that is gone meanwhile is no error, and neither is one that may not be signalled: it
+/// stays in the list, and whoever waits for it names it.
+pub(super) fn signal(pid: i32, signal: Signal) {
+    if let Some(pid) = Pid::from_raw(pid) {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// Each process that is no zombie, with its parent.
+fn living() -> impl Iterator<Item = (i32, i32)> {
+    std::fs::read_dir(Path::new("/proc"))
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok())
+        .filter_map(|pid| {
+            // `pid (name) state parent …`; the name may hold anything, parentheses too (proc(5)).
+            let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+            let after_name = stat.iter().rposition(|&b| b == b')')? + 2;
+            let fields = std::str::from_utf8(stat.get(after_name..)?).ok()?;
+            let mut fields = fields.split(' ');
+            let state = fields.next()?;
+            let parent = fields.next()?.parse().ok()?;
+            (!matches!(state, "Z" | "X")).then_some((pid, parent))
+        })
+}
