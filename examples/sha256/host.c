@@ -133,7 +133,7 @@ static void board_sha256(int port, const uint8_t *message, size_t size, uint8_t 
   size_t got = complete ? receive_bytes(port, digest, DIGEST_BYTES, ANSWER_WAIT_MS) : 0;
   total_bytes += got;
   if (got != DIGEST_BYTES) {
-    fprintf(stderr, "host: message of %zu bytes: %zu of %d bytes of its digest, then silence for %d s\n", size, got,
+    fprintf(stderr, "host: message of %zu bytes: %zu of %d bytes of its digest, then nothing more (waited up to %d s)\n", size, got,
             DIGEST_BYTES, ANSWER_WAIT_MS / 1000);
     printf("TEST FAILED\n");
     exit(EXIT_NO_ANSWER);

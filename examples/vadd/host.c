@@ -138,7 +138,7 @@ static int add(int port, int number, int length, size_t *bytes) {
   size_t got = sent == size ? receive_bytes(port, answer, wanted, ANSWER_WAIT_MS) : 0;
   *bytes += sent + got;
   if (got != wanted) {
-    fprintf(stderr, "host: vector %d: %zu of %zu bytes sent, %zu of %zu received, then silence for %d s\n", number,
+    fprintf(stderr, "host: vector %d: %zu of %zu bytes sent, %zu of %zu received, then nothing more (waited up to %d s)\n", number,
             sent, size, got, wanted, ANSWER_WAIT_MS / 1000);
     printf("TEST FAILED\n");
     exit(EXIT_NO_ANSWER);
