@@ -68,3 +68,22 @@ async fn mark(blobs: &Blobs, live: HashSet<TreeHash>) -> Result<HashSet<BlobHash
     }
     Ok(reachable)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    #[tokio::test]
+    async fn a_blob_asked_for_after_it_was_listed_is_spared() {
+        let dir = tempfile::TempDir::new().unwrap();
+        for blobs in [Blobs::open_folder(dir.path()).unwrap(), Blobs::memory()] {
+            let hash = blobs.put(Bytes::from_static(b"listed as old")).await.unwrap();
+            let bound = SystemTime::now() - Duration::from_secs(60);
+            assert_eq!(blobs.remove(&hash, Some(bound)).await.unwrap(), None);
+            assert!(blobs.has(&hash).await.unwrap());
+            let bound = SystemTime::now() + Duration::from_secs(60);
+            assert_eq!(blobs.remove(&hash, Some(bound)).await.unwrap(), Some(13));
+        }
+    }
+}

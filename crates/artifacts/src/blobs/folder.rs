@@ -44,6 +44,7 @@ struct Shard {
 
 impl Folder {
     pub(super) fn open(root: &Path) -> Result<Self, BlobError> {
+        create_directory_durably(root)?;
         let mut shards = Vec::with_capacity(256);
         for number in 0..=255u8 {
             let path = root.join(format!("{number:02x}"));
@@ -59,9 +60,6 @@ impl Folder {
         create_directory(&unfinished)?;
         // Once, so that no later write has to think of its own subfolder's name.
         sync_directory(root)?;
-        if let Some(parent) = root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            sync_directory(parent)?;
-        }
         remove_leftovers(&unfinished)?;
         Ok(Self {
             root: root.to_owned(),
@@ -88,11 +86,18 @@ impl Folder {
         stat_path(&self.path(hash))
     }
 
-    /// Whether the blob is there; if so its age begins anew, so that collection spares it.
+    /// Whether the blob is there durably; if so its age begins anew, so that collection spares it.
     pub(super) fn refresh(&self, hash: &BlobHash) -> Result<bool, BlobError> {
         let path = self.path(hash);
-        let _names = lock(&self.shard(hash).names);
-        touch(&path)
+        let shard = self.shard(hash);
+        let there = {
+            let _names = lock(&shard.names);
+            touch(&path)?
+        };
+        if there {
+            shard.sync_names(shard.published.load(Ordering::SeqCst))?;
+        }
+        Ok(there)
     }
 
     /// Whether the blob is there durably with `size_bytes`; if so its age begins anew. A blob of
@@ -214,6 +219,17 @@ impl Shard {
 /// What these locks guard lies on the disk, so that a panic elsewhere cannot have left it half-made.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes the folder with all above it that is missing, so that a power loss leaves it in its place.
+fn create_directory_durably(path: &Path) -> Result<(), BlobError> {
+    let path = std::path::absolute(path).map_err(|error| BlobError::io("find", path, error))?;
+    let missing: Vec<&Path> = path.ancestors().take_while(|above| !above.exists()).collect();
+    create_directory(&path)?;
+    missing
+        .iter()
+        .filter_map(|made| made.parent())
+        .try_for_each(sync_directory)
 }
 
 fn create_directory(path: &Path) -> Result<(), BlobError> {

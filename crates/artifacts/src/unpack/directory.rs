@@ -14,8 +14,9 @@ use zip::result::ZipError;
 use zip::unstable::read::ZipIterable;
 use zip::{CompressionMethod, System};
 
-/// The end record lies in the last 64 KiB and is scanned once for each of its candidates' parts.
-const SEARCH_BYTES: u64 = 4 * 1024 * 1024;
+/// The end record lies in the last 64 KiB, which are searched backwards 1 KiB at a time, each step
+/// filling the reader's buffer: 4 MiB for an honest archive with the longest comment.
+const SEARCH_BYTES: u64 = 16 * 1024 * 1024;
 /// Names, extra fields and comments of all entries; they are held in memory.
 const DIRECTORY_BYTES: u64 = 128 * 1024 * 1024;
 

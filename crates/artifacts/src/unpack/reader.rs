@@ -90,3 +90,34 @@ impl Seek for ArchiveReader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_sees_the_file_wherever_it_seeks_and_stops_at_its_allowance() {
+        let content: Vec<u8> = (0..300_000u32).flat_map(u32::to_le_bytes).collect();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &content).unwrap();
+        let mut reader = ArchiveReader::new(Arc::new(file.reopen().unwrap()), content.len() as u64);
+        for (at, length) in [
+            (0, 10),
+            (5, 70_000),
+            (1_199_990, 10),
+            (60_000, 9),
+            (60_001, 200_000),
+            (3, 1),
+        ] {
+            let mut part = vec![0; length];
+            reader.seek(SeekFrom::Start(at as u64)).unwrap();
+            reader.read_exact(&mut part).unwrap();
+            assert!(part == content[at..at + length], "{length} bytes at {at}");
+        }
+        assert_eq!(reader.seek(SeekFrom::End(-4)).unwrap(), 1_199_996);
+        assert!(reader.seek(SeekFrom::Current(-2_000_000)).is_err());
+        reader.rewind().unwrap();
+        reader.allow(500_000);
+        assert!(reader.read_to_end(&mut Vec::new()).is_err());
+    }
+}

@@ -113,6 +113,15 @@ async fn a_zip64_end_of_the_directory_is_read() {
 }
 
 #[tokio::test]
+async fn an_archive_with_the_longest_comment_is_read() {
+    let mut bytes = zip(&[file("a", noise(200_000))]);
+    let length = bytes.len();
+    bytes[length - 2..].copy_from_slice(&[0xff; 2]);
+    bytes.extend(vec![b'c'; 65_535]);
+    assert_eq!(paths(&unpack(&bytes).await.unwrap()), ["a"]);
+}
+
+#[tokio::test]
 async fn a_single_directory_collapses_even_beside_what_macos_adds() {
     let bytes = zip(&[
         file("proj/", ""),
