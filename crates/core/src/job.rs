@@ -189,9 +189,15 @@ impl fmt::Display for JobState {
 /// What happens to a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobEvent {
-    Stage { name: StageName, event: Event },
+    /// Something that a worker says of one stage, or the end of its lease.
+    Stage {
+        name: StageName,
+        event: Event,
+    },
     CancelRequested,
-    Reentered { from: StageName },
+    Reentered {
+        from: StageName,
+    },
 }
 
 /// Why an event changes nothing in a job.
@@ -207,6 +213,8 @@ pub enum JobRejected {
         "stage `{0}` has not succeeded, so no later stage can be entered: enter the job again from there"
     )]
     NoInput(StageName),
+    #[error("stage `{name}` alone cannot be {event}: that concerns the whole job")]
+    WholeJob { name: StageName, event: &'static str },
     #[error("stage `{name}`: {reason}")]
     Stage { name: StageName, reason: Rejected },
 }
@@ -215,9 +223,7 @@ pub enum JobRejected {
 pub fn first_stages(names: &[StageName], now_ms: i64) -> Vec<Stage> {
     let mut stages: Vec<Stage> = names.iter().copied().map(Stage::new).collect();
     if let Some(first) = stages.first_mut() {
-        first.state = StageState::Queued {
-            not_before_ms: now_ms,
-        };
+        *first = stage::apply(first, Event::Readied, now_ms).expect("a new stage waits");
     }
     stages
 }
@@ -252,6 +258,11 @@ fn apply_to_one(
         .iter()
         .position(|stage| stage.name == name)
         .ok_or(JobRejected::NoStage(name))?;
+    // Else a stage could be entered before its predecessor's success, or end without its followers.
+    if let Event::Readied | Event::CancelRequested | Event::Reentered | Event::Reset = event {
+        let event = event.word();
+        return Err(JobRejected::WholeJob { name, event });
+    }
     let refuse = |name| move |reason| JobRejected::Stage { name, reason };
     let mut next = stages.to_vec();
     next[index] = stage::apply(&stages[index], event, now_ms).map_err(refuse(name))?;

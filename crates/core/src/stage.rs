@@ -221,14 +221,15 @@ pub fn apply(stage: &Stage, event: Event, now_ms: i64) -> Result<Stage, Rejected
             Running {
                 attempt,
                 worker,
+                lease_until_ms: so_far_ms,
                 cancel_requested,
-                ..
             },
             Event::Renewed { lease_until_ms, .. },
         ) => Running {
             attempt: *attempt,
             worker: worker.clone(),
-            lease_until_ms,
+            // Heartbeats may overtake each other; a late one must not shorten the lease.
+            lease_until_ms: lease_until_ms.max(*so_far_ms),
             cancel_requested: *cancel_requested,
         },
         // Whoever asked for the end gets it, even where the work was done a moment earlier.
@@ -320,7 +321,7 @@ fn failed(next: &mut Stage, cause: Cause, tree: Option<TreeHash>, now_ms: i64) -
     next.failed_tries += 1;
     match retry::delay(cause.kind, next.failed_tries) {
         Some(delay) => StageState::Queued {
-            not_before_ms: now_ms + delay.as_millis() as i64,
+            not_before_ms: now_ms.saturating_add(delay.as_millis() as i64),
         },
         None => StageState::Failed { cause, tree },
     }
@@ -351,7 +352,8 @@ impl Event {
         }
     }
 
-    fn word(&self) -> &'static str {
+    /// What the event does to a stage, as a participle.
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Readied => "readied",
             Self::Claimed { .. } => "claimed",

@@ -1,0 +1,4 @@
+//! The rules of the core, a file for each noun.
+
+mod job;
+mod stage;
