@@ -59,6 +59,9 @@ pub enum ClientError {
     Unreachable { server: String, source: reqwest::Error },
     #[error("the connection to {server} broke")]
     Broken { server: String, source: reqwest::Error },
+    /// A stream of events ended before it said so.
+    #[error("the server at {server} ended the connection too early")]
+    Cut { server: String },
     #[error("{}", .detail.message)]
     Refused { status: u16, detail: ErrorDetail },
     #[error("{server} does not answer as a Polyphemus server does (status {status}): {text}")]
@@ -78,7 +81,7 @@ impl ClientError {
     /// Whether the same request may go well later: the server is away, busy or has no room.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Broken { .. } => true,
+            Self::Unreachable { .. } | Self::Broken { .. } | Self::Cut { .. } => true,
             Self::Refused { status, .. } => matches!(status, 500 | 503 | 507),
             Self::NotPolyphemus { status, .. } => matches!(status, 502..=504),
             Self::BadAddress(_) | Self::BadToken => false,
