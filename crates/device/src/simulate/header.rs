@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::{Pcf, SimulateError, pcf::is_identifier};
+use super::{Pcf, SimulateError, gates::body_as_gates, pcf::is_identifier};
 
 /// Logic that was read back from a bitstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Netlist {
         for port in &ports {
             let _ = writeln!(verilog, "{} {};", port.direction.word(), port.name);
         }
-        verilog.push_str(body);
+        verilog.push_str(&body_as_gates(body));
         Ok(Self {
             module: module.to_owned(),
             ports,

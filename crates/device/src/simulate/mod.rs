@@ -2,6 +2,7 @@
 //! from a board. This module holds its data and its pure parts; the worker runs what [`recipe`] describes.
 pub mod bindings;
 pub mod board;
+mod gates;
 pub mod header;
 pub mod limits;
 pub mod pcf;

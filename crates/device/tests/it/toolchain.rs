@@ -2,6 +2,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use polyphemus_device::simulate::{Board, Recipe, SimulateError, Step};
 
@@ -91,6 +92,7 @@ pub fn carry_out(recipe: &Recipe, folder: &Path) -> Result<PathBuf, SimulateErro
 }
 
 fn together(commands: &[polyphemus_device::simulate::Command], folder: &Path) {
+    let begin = Instant::now();
     let mut children = Vec::new();
     for (index, step) in commands.iter().enumerate() {
         let log = folder.join(format!("log.{index}"));
@@ -117,4 +119,5 @@ fn together(commands: &[polyphemus_device::simulate::Command], folder: &Path) {
             fs::read_to_string(log).unwrap()
         );
     }
+    eprintln!("{:6.2} s  {}", begin.elapsed().as_secs_f64(), commands[0].title);
 }

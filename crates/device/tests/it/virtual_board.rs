@@ -1,27 +1,24 @@
 //! The virtual board end to end: a design of our own becomes a bitstream, the bitstream a board, and the test is the
 //! host program at its serial port.
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use polyphemus_device::simulate::{self, Pty, Ready, Summary, Tools};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+use polyphemus_device::simulate::{self, Pty, Tools};
 use tempfile::TempDir;
 
+use crate::running::{PATIENCE, Running};
 use crate::toolchain::{bitstream, carry_out, fixture};
 
 /// The design's speed: the board's clock over its divisor of 12.
 const BAUD: u32 = 1_000_000;
-const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_thousand_bytes_come_back_as_they_were_sent() {
-    let mut board = Running::start(&[]);
+    let mut board = Running::start(echo_board(), &[]);
     let mut port = board.open(BAUD);
     let sent = noise(1000);
     assert_eq!(port.talk(&sent, sent.len()), sent);
@@ -50,7 +47,7 @@ fn a_thousand_bytes_come_back_as_they_were_sent() {
 
 #[test]
 fn the_speed_is_what_the_host_sets() {
-    let mut board = Running::start(&[]);
+    let mut board = Running::start(echo_board(), &[]);
     let mut port = board.open(115_200);
     port.file.write_all(b"too slow").unwrap();
     board.wait_for_silence(&mut port);
@@ -63,7 +60,7 @@ fn the_speed_is_what_the_host_sets() {
 
 #[test]
 fn the_port_can_be_closed_and_opened_again() {
-    let mut board = Running::start(&[]);
+    let mut board = Running::start(echo_board(), &[]);
     for round in 0..5_u8 {
         let mut port = board.open(BAUD);
         let sent = [round, 0x55, 0xff, 0, round];
@@ -74,7 +71,7 @@ fn the_port_can_be_closed_and_opened_again() {
 
 #[test]
 fn bytes_written_just_before_closing_reach_the_board() {
-    let mut board = Running::start(&[]);
+    let mut board = Running::start(echo_board(), &[]);
     board.open(BAUD).file.write_all(&[b'.'; 300]).unwrap();
     let mut port = board.open(BAUD);
     // What the first host left unread may reach the second, as on a USB chip; the last byte is the second's.
@@ -87,7 +84,7 @@ fn bytes_written_just_before_closing_reach_the_board() {
 fn a_board_takes_a_port_that_somebody_else_opened() {
     let pty = Pty::open().unwrap();
     let port = pty.port.clone();
-    let mut board = Running::start_with(&["--pty-fd", "0"], Stdio::from(pty.master));
+    let mut board = Running::start_with(echo_board(), &["--pty-fd", "0"], Stdio::from(pty.master));
     board.port = Some(port);
     let mut port = board.open(BAUD);
     assert_eq!(port.talk(b"over there", 10), b"over there");
@@ -98,7 +95,7 @@ fn a_board_takes_a_port_that_somebody_else_opened() {
 fn a_link_leads_to_the_port_while_the_board_runs() {
     let folder = TempDir::new().unwrap();
     let link = folder.path().join("ttyUSB1");
-    let mut board = Running::start(&["--link", link.to_str().unwrap()]);
+    let mut board = Running::start(echo_board(), &["--link", link.to_str().unwrap()]);
     board.port = Some(link.clone());
     assert_eq!(board.open(BAUD).talk(b"ab", 2), b"ab");
     board.end();
@@ -107,7 +104,7 @@ fn a_link_leads_to_the_port_while_the_board_runs() {
 
 #[test]
 fn without_a_host_it_runs_as_many_cycles_as_asked() {
-    let mut board = Running::start_with(&["--cycles", "5000"], Stdio::null());
+    let mut board = Running::start_with(echo_board(), &["--cycles", "5000"], Stdio::null());
     let summary = board.summary();
     assert_eq!((summary.cycles, summary.bytes_to_host), (5000, 0));
     assert!(board.child.wait().unwrap().success());
@@ -115,7 +112,7 @@ fn without_a_host_it_runs_as_many_cycles_as_asked() {
 
 #[test]
 fn it_stops_using_the_processor_when_nobody_is_there() {
-    let mut board = Running::start(&[]);
+    let mut board = Running::start(echo_board(), &[]);
     let pid = board.child.id();
     // The clock runs on for a while, then stands: two looks, far enough apart, see the same time used.
     let deadline = Instant::now() + PATIENCE;
@@ -135,111 +132,6 @@ fn it_stops_using_the_processor_when_nobody_is_there() {
     }
     assert_eq!(board.open(BAUD).talk(b"awake", 5), b"awake");
     board.end();
-}
-
-/// A board that runs, ended by its Drop at the latest.
-struct Running {
-    child: Child,
-    lines: BufReader<ChildStdout>,
-    port: Option<PathBuf>,
-}
-
-impl Running {
-    fn start(arguments: &[&str]) -> Self {
-        Self::start_with(arguments, Stdio::null())
-    }
-
-    fn start_with(arguments: &[&str], stdin: Stdio) -> Self {
-        let mut command = Command::new(echo_board());
-        command.args(arguments).stdin(stdin).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap());
-        let mut port = None;
-        if !arguments.contains(&"--cycles") {
-            let mut line = String::new();
-            lines.read_line(&mut line).unwrap();
-            port = Ready::parse(&line)
-                .unwrap_or_else(|| panic!("not ready: {line}"))
-                .port;
-        }
-        Self { child, lines, port }
-    }
-
-    /// Opens the port as a host program does.
-    fn open(&self, baud: u32) -> Host {
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .open(self.port.as_ref().unwrap())
-            .unwrap();
-        let mut settings = tcgetattr(&file).unwrap();
-        settings.make_raw();
-        settings.set_speed(baud).unwrap();
-        tcsetattr(&file, OptionalActions::Now, &settings).unwrap();
-        Host { file }
-    }
-
-    /// Reads garbage until none comes any more.
-    fn wait_for_silence(&self, port: &mut Host) {
-        while port.readable(Duration::from_millis(500)) {
-            let mut garbage = [0; 64];
-            let _ = port.file.read(&mut garbage).unwrap();
-        }
-    }
-
-    fn end(&mut self) -> Summary {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        let summary = self.summary();
-        assert!(self.child.wait().unwrap().success());
-        summary
-    }
-
-    fn summary(&mut self) -> Summary {
-        let mut rest = String::new();
-        self.lines.read_to_string(&mut rest).unwrap();
-        rest.lines()
-            .find_map(Summary::parse)
-            .unwrap_or_else(|| panic!("no summary: {rest}"))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-struct Host {
-    file: File,
-}
-
-impl Host {
-    fn talk(&mut self, bytes: &[u8], answer: usize) -> Vec<u8> {
-        let mut writer = self.file.try_clone().unwrap();
-        let bytes = bytes.to_vec();
-        let writing = std::thread::spawn(move || writer.write_all(&bytes).unwrap());
-        let mut got = Vec::new();
-        while got.len() < answer {
-            match self.read_some() {
-                Some(byte) => got.push(byte),
-                None => panic!("silence after {} of {answer} bytes: {got:02x?}", got.len()),
-            }
-        }
-        writing.join().unwrap();
-        got
-    }
-
-    fn read_some(&mut self) -> Option<u8> {
-        let mut byte = [0];
-        (self.readable(PATIENCE) && self.file.read(&mut byte).unwrap() == 1).then_some(byte[0])
-    }
-
-    fn readable(&self, patience: Duration) -> bool {
-        let limit = Timespec::try_from(patience).unwrap();
-        poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&limit)).unwrap() > 0
-    }
 }
 
 /// The program of the echo's board, made once for all tests.
