@@ -1,0 +1,202 @@
+//! Claims: a worker's free slot waits for a stage that it can do.
+
+use super::attempt::{Attempt, handed_back};
+use super::change::lines;
+use super::waiting::Offer;
+use super::{App, AppError, ms, now_ms};
+use crate::store::{ClaimStage, Claimed};
+use polyphemus_api::worker::{Assignment, ClaimRequest};
+use polyphemus_core::job;
+use std::fmt::Write as _;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// The longest that a claim may wait.
+const WAIT: Duration = Duration::from_secs(60);
+/// Of a worker's name and of a label, in bytes.
+const NAME_BYTES: usize = 200;
+/// The most labels of a worker.
+const LABELS: usize = 1000;
+
+impl App {
+    /// Gives the stage that is ready for the longest time of those that this slot can do, or waits
+    /// for one. Dropped before it has given a stage, it hands back at once what it had claimed.
+    pub async fn claim(&self, request: ClaimRequest) -> Result<Option<Assignment>, AppError> {
+        check(&request)?;
+        let until = Instant::now() + Duration::from_millis(request.wait_ms).min(WAIT);
+        let offer = Offer {
+            worker: request.worker,
+            labels: request.labels,
+            stages: request.stages,
+            only_for: request.only_for,
+        };
+        self.0.workers.offers(&offer, now_ms());
+        // Registered before the look, so that no stage is missed in between.
+        let mut ticket = self.0.waiting.register(offer.clone());
+        loop {
+            if let Some((assignment, job_seq, position)) = self.claim_now(&offer).await? {
+                ticket.took(job_seq, position);
+                return Ok(Some(assignment));
+            }
+            ticket.looked_in_vain();
+            if timeout_at(until, ticket.woken()).await.is_err() {
+                self.0.workers.seen(&offer.worker, now_ms());
+                return Ok(None);
+            }
+        }
+    }
+
+    /// A stage that is ready now, with the sequence number of its job and its position.
+    async fn claim_now(&self, offer: &Offer) -> Result<Option<(Assignment, i64, i64)>, AppError> {
+        let shapes = self.0.store.shape_list().into_iter();
+        let shapes: Vec<String> = shapes
+            .filter(|shape| offer.takes(shape))
+            .map(|shape| shape.key.clone())
+            .collect();
+        if shapes.is_empty() {
+            return Ok(None);
+        }
+        let now_ms = now_ms();
+        let claim = ClaimStage {
+            worker: offer.worker.clone(),
+            shapes,
+            now_ms,
+            lease_until_ms: now_ms + ms(self.0.config.lease),
+            key: new_key()?,
+        };
+        let app = self.clone();
+        let taken = self.to_its_end(async move {
+            let Some(claimed) = app.0.store.write(claim).await? else {
+                return Ok(None);
+            };
+            let (job_seq, position) = (claimed.changed.job_seq, claimed.position);
+            let taken = Taken::new(&app, &claimed);
+            let assignment = app.assign(claimed, now_ms).await?;
+            Ok(Some((taken, assignment, job_seq, position)))
+        });
+        // Without an await behind it, nothing can get lost between here and the caller.
+        Ok(taken.await?.map(|(taken, assignment, job_seq, position)| {
+            taken.keep();
+            (assignment, job_seq, position)
+        }))
+    }
+
+    /// Writes the claim into the log and gathers what the worker must know.
+    async fn assign(&self, claimed: Claimed, now_ms: i64) -> Result<Assignment, AppError> {
+        let Claimed {
+            job: id,
+            stage,
+            attempt,
+            key,
+            changed,
+            ..
+        } = claimed;
+        let job = self
+            .0
+            .store
+            .job(&id)
+            .await?
+            .ok_or_else(|| AppError::no_job(&id))?;
+        let planned = job.plan.stages.iter().find(|planned| planned.name == stage);
+        let planned = planned.ok_or_else(|| {
+            AppError::Corrupt(format!(
+                "the plan of job {id} has no stage {stage}; submit it again"
+            ))
+        })?;
+        let stages: Vec<_> = changed.new.iter().map(|row| row.stage.clone()).collect();
+        let tree = job::input_of(&stages, stage, &job.tree).ok_or_else(|| {
+            AppError::Corrupt(format!(
+                "job {id} has no tree for its stage {stage}; submit it again"
+            ))
+        })?;
+        let mut written = vec![format!("acquired in state {}", changed.before)];
+        written.extend(lines(&changed));
+        let mut log = self.0.logs.lock(&id).await;
+        let log_offset = log.append_lines(now_ms, &written).await?;
+        drop(log);
+        self.tell(&id, &changed);
+        Ok(Assignment {
+            job: id,
+            flow: job.plan.flow,
+            mode: job.plan.mode.clone(),
+            stage: planned.clone(),
+            attempt,
+            key,
+            tree: tree.clone(),
+            log_offset,
+            lease_ms: u64::try_from(self.0.config.lease.as_millis()).unwrap_or(u64::MAX),
+        })
+    }
+}
+
+/// A claimed stage on its way to its worker. Dropped on the way, it is handed back.
+#[derive(Debug)]
+struct Taken {
+    app: App,
+    attempt: Option<Attempt>,
+}
+
+impl Taken {
+    fn new(app: &App, claimed: &Claimed) -> Self {
+        Self {
+            app: app.clone(),
+            attempt: Some(Attempt {
+                job: claimed.job.clone(),
+                stage: claimed.stage,
+                attempt: claimed.attempt,
+                key: claimed.key.clone(),
+            }),
+        }
+    }
+
+    fn keep(mut self) {
+        self.attempt = None;
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        let (Some(attempt), Ok(runtime)) = (self.attempt.take(), tokio::runtime::Handle::try_current())
+        else {
+            return;
+        };
+        let app = self.app.clone();
+        runtime.spawn(async move {
+            match app.change(&attempt.job, handed_back(&attempt)).await {
+                Ok(_) | Err(AppError::Superseded(_)) => {}
+                // Its lease ends soon, and then it is queued again all the same.
+                Err(error) => tracing::warn!(job = %attempt.job, %error, "a stage was not handed back"),
+            }
+        });
+    }
+}
+
+fn check(request: &ClaimRequest) -> Result<(), AppError> {
+    let refuse = |text: &str| Err(AppError::BadRequest(text.into()));
+    let name = &request.worker.0;
+    if name.is_empty() || name.len() > NAME_BYTES || name.chars().any(char::is_control) {
+        return refuse(
+            "a worker's name has 1 to 200 bytes and no control characters; start it with another one",
+        );
+    }
+    let bad = |label: &polyphemus_core::Label| {
+        label.0.len() > NAME_BYTES || label.0.chars().any(|c| c.is_whitespace() || c.is_control())
+    };
+    if request.labels.len() > LABELS || request.labels.iter().any(bad) {
+        return refuse("a worker has at most 1,000 labels, each of at most 200 bytes and without spaces");
+    }
+    if request.stages.is_empty() {
+        return refuse("a claim names the stages that its slot is for; without one it would wait for ever");
+    }
+    Ok(())
+}
+
+fn new_key() -> Result<String, AppError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| AppError::Internal(error.into()))?;
+    let mut key = String::with_capacity(32);
+    for byte in bytes {
+        write!(key, "{byte:02x}").expect("writing to a String cannot fail");
+    }
+    Ok(key)
+}

@@ -1,0 +1,62 @@
+//! Why a stage waits, in plain words.
+
+use super::{App, now_ms};
+use crate::store::{Shape, StageRow};
+use polyphemus_core::label;
+use polyphemus_core::plan::PlannedStage;
+use polyphemus_core::stage::StageState;
+
+impl App {
+    /// Why no worker has this stage yet; `None` when it is not queued.
+    pub(super) fn waiting_for(&self, row: &StageRow, planned: &PlannedStage) -> Option<String> {
+        let StageState::Queued { not_before_ms } = row.stage.state else {
+            return None;
+        };
+        let shape = Shape::of(planned);
+        let wait_ms = not_before_ms - now_ms();
+        Some(match (wait_ms > 0, &row.cause) {
+            (true, Some(cause)) => format!(
+                "it will be tried again in {} s, because the last attempt failed ({cause})",
+                seconds(wait_ms)
+            ),
+            (true, None) => format!("it will be tried again in {} s", seconds(wait_ms)),
+            (false, _) => self.wanting(&shape),
+        })
+    }
+
+    fn wanting(&self, shape: &Shape) -> String {
+        if self.0.waiting.idle(shape) > 0 {
+            return "a worker is about to take it".into();
+        }
+        let fit = self.fit(shape);
+        match fit.able {
+            0 if fit.live == 0 => "no worker is live; start one with `polyphemus worker --server URL`".into(),
+            0 => self.nobody_offers(shape, &fit.labels, fit.live),
+            1 => "the one worker that can do it is busy".into(),
+            able => format!("all {able} workers that can do it are busy"),
+        }
+    }
+
+    fn nobody_offers(&self, shape: &Shape, labels: &[polyphemus_core::Label], live: usize) -> String {
+        let unmet = label::unmet(&shape.needs, labels);
+        let unmet: Vec<String> = unmet.iter().map(|need| format!("`{need}`")).collect();
+        let needs: Vec<String> = shape.needs.iter().map(|need| format!("`{need}`")).collect();
+        match (unmet.as_slice(), needs.as_slice()) {
+            ([], []) => format!("none of the {live} live workers takes `{}` stages", shape.stage),
+            ([], needs) => format!(
+                "no live worker offers {} together for `{}` stages; start one that does",
+                needs.join(", "),
+                shape.stage
+            ),
+            (unmet, _) => format!(
+                "no live worker offers {}; start one on a machine that has it",
+                unmet.join(" nor ")
+            ),
+        }
+    }
+}
+
+/// Whole seconds, not less than there are.
+fn seconds(wait_ms: i64) -> u64 {
+    wait_ms.max(0).unsigned_abs().div_ceil(1000)
+}

@@ -1,0 +1,182 @@
+//! Jobs as users see them, and what users do to them.
+
+use super::{App, AppError};
+use crate::store::{Change, StageRow};
+use bytes::Bytes;
+use polyphemus_api::event::StateEvent;
+use polyphemus_api::job::{Job, JobPage, JobQuery, JobStage};
+use polyphemus_core::plan::PlannedStage;
+use polyphemus_core::stage::{StageName, StageState};
+use polyphemus_core::{JobId, JobState};
+use std::collections::BTreeMap;
+use tokio::sync::watch;
+
+/// Jobs of a page.
+const PAGE: u32 = 50;
+const LARGEST_PAGE: u32 = 1000;
+/// Events of one answer.
+const MOST_EVENTS: u32 = 10_000;
+
+impl App {
+    pub async fn job(&self, id: &JobId) -> Result<Job, AppError> {
+        let job = self.0.store.job(id).await?.ok_or_else(|| AppError::no_job(id))?;
+        let rows = self.0.store.stage_list(job.seq).await?;
+        let log_bytes = self.0.logs.length(id).await?;
+        let stages: Vec<JobStage> = job
+            .plan
+            .stages
+            .iter()
+            .zip(&rows)
+            .map(|(planned, row)| self.view(planned, row))
+            .collect();
+        let mut notes = job.plan.notes;
+        for result in rows.iter().filter_map(|row| row.result.as_ref()) {
+            notes.extend(result.notes.iter().cloned());
+        }
+        Ok(Job {
+            id: job.id,
+            title: job.title,
+            state: job.state,
+            submitted_ms: job.submitted_ms,
+            finished_ms: job.finished_ms,
+            flow: job.plan.flow,
+            mode: job.plan.mode,
+            options: job.options,
+            decisions: job.plan.decisions,
+            notes,
+            tree: job.tree,
+            log_bytes,
+            stages,
+        })
+    }
+
+    /// Jobs, the newest first.
+    pub async fn job_page(&self, query: &JobQuery) -> Result<JobPage, AppError> {
+        let limit = query.limit.unwrap_or(PAGE);
+        if !(1..=LARGEST_PAGE).contains(&limit) {
+            return Err(AppError::BadRequest(format!(
+                "a page has 1 to {LARGEST_PAGE} jobs, not {limit}; choose another `limit`"
+            )));
+        }
+        let state = query.state.as_deref().map(parse_state).transpose()?;
+        let before = query.before.unwrap_or(i64::MAX);
+        let mut jobs = self.0.store.job_page(before, limit + 1, state).await?;
+        let more = jobs.len() > limit as usize;
+        jobs.truncate(limit as usize);
+        let next = jobs.last().filter(|_| more).map(|(seq, _)| *seq);
+        let jobs = jobs.into_iter().map(|(_, job)| job).collect();
+        Ok(JobPage { jobs, next })
+    }
+
+    /// How many jobs are in each state; states without a job may be absent.
+    pub async fn job_counts(&self) -> Result<BTreeMap<JobState, u64>, AppError> {
+        Ok(self.0.store.job_counts().await?)
+    }
+
+    /// Ends the job: at once where no worker has it, else as soon as its worker has ended it.
+    pub async fn cancel(&self, id: &JobId) -> Result<Job, AppError> {
+        self.change_by_user(id, Change::Cancel).await
+    }
+
+    /// Enters the job again at a stage; without one, at the first that did not succeed.
+    pub async fn retry(&self, id: &JobId, from: Option<StageName>) -> Result<Job, AppError> {
+        self.change_by_user(id, Change::Retry { from }).await
+    }
+
+    /// The committed length of the log in bytes. Asked after the job was seen to be over, it counts
+    /// all of the log: it waits for lines that are on their way.
+    pub async fn log_length(&self, id: &JobId) -> Result<u64, AppError> {
+        match self.0.logs.length(id).await? {
+            0 => self.must_exist(id).await.map(|()| 0),
+            length => Ok(length),
+        }
+    }
+
+    /// Up to `most` bytes of the log from `from` on, as far as it is committed; empty at its end.
+    pub async fn log_read(&self, id: &JobId, from: u64, most: usize) -> Result<Bytes, AppError> {
+        let part = self.0.logs.read(id, from, most).await?;
+        if part.is_empty() {
+            self.log_length(id).await?;
+        }
+        Ok(part)
+    }
+
+    /// Tells the committed length of the log whenever it has grown.
+    pub async fn log_watch(&self, id: &JobId) -> Result<watch::Receiver<u64>, AppError> {
+        self.must_exist(id).await?;
+        Ok(self.0.logs.watch(id).await?)
+    }
+
+    /// At most `most` events of the job with sequence numbers above `after`, in their order.
+    pub async fn events(&self, id: &JobId, after: i64, most: u32) -> Result<Vec<StateEvent>, AppError> {
+        let events = self.0.store.event_list(id, after, most.min(MOST_EVENTS)).await?;
+        events.ok_or_else(|| AppError::no_job(id))
+    }
+
+    /// Tells the sequence number of the job's latest event whenever there is a new one. Its first
+    /// value is not marked as seen.
+    pub async fn watch(&self, id: &JobId) -> Result<watch::Receiver<i64>, AppError> {
+        // Registered before the look, so that no event is missed.
+        let mut watching = self.0.watches.subscribe(id);
+        let last = self.0.store.event_last(id).await?;
+        self.0
+            .watches
+            .announce(id, last.ok_or_else(|| AppError::no_job(id))?);
+        watching.mark_changed();
+        Ok(watching)
+    }
+
+    async fn change_by_user(&self, id: &JobId, change: Change) -> Result<Job, AppError> {
+        self.must_exist(id).await?;
+        let (app, job) = (self.clone(), id.clone());
+        self.to_its_end(async move { app.change(&job, change).await })
+            .await?;
+        self.job(id).await
+    }
+
+    pub(super) async fn must_exist(&self, id: &JobId) -> Result<(), AppError> {
+        let seq = self.0.store.job_seq(id).await?;
+        seq.map(|_| ()).ok_or_else(|| AppError::no_job(id))
+    }
+
+    fn view(&self, planned: &PlannedStage, row: &StageRow) -> JobStage {
+        let state = &row.stage.state;
+        let result = row.result.clone().unwrap_or_default();
+        JobStage {
+            name: row.stage.name,
+            state: state.word().to_owned(),
+            attempts: row.stage.attempts,
+            needs: planned.needs.clone(),
+            waiting_for: self.waiting_for(row, planned),
+            worker: row.worker.clone(),
+            cancelling: matches!(
+                state,
+                StageState::Running {
+                    cancel_requested: true,
+                    ..
+                }
+            ),
+            started_ms: row.started_ms,
+            finished_ms: row.finished_ms,
+            cause: match state {
+                StageState::Failed { cause, .. } => Some(cause.clone()),
+                _ => None,
+            },
+            tree: row.stage.tree().cloned(),
+            reports: result.reports,
+            verdict: result.verdict,
+            bitstream: result.bitstream,
+            device: result.device,
+        }
+    }
+}
+
+fn parse_state(text: &str) -> Result<JobState, AppError> {
+    JobState::parse(text).ok_or_else(|| {
+        let known = JobState::ALL.map(JobState::as_str).join(", ");
+        AppError::BadRequest(format!(
+            "there is no state `{}`; the states are {known}",
+            text.chars().take(40).collect::<String>()
+        ))
+    })
+}

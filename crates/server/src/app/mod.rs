@@ -1,0 +1,170 @@
+//! Everything that HTTP asks for, in terms of jobs, stages and workers; knows nothing of HTTP.
+//!
+//! What must be done to its end once it was begun runs in a task of its own: a request whose client
+//! goes away is dropped in the middle, and half a change is none.
+
+mod attempt;
+mod change;
+mod claim;
+mod error;
+mod explain;
+mod files;
+mod job;
+mod lock;
+mod submit;
+mod waiting;
+mod watch;
+mod worker;
+
+pub use attempt::Attempt;
+pub use error::AppError;
+pub use submit::Submission;
+pub(crate) use waiting::{Ready, Waiting};
+pub(crate) use worker::REMEMBERED_MS;
+
+use crate::config::Config;
+use crate::log::Logs;
+use crate::reconcile;
+use crate::store::Store;
+use jiff::Timestamp;
+use polyphemus_artifacts::Blobs;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tokio::sync::Notify;
+
+/// A server's application; a clone is another handle on the same.
+#[derive(Debug, Clone)]
+pub struct App(pub(crate) Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    pub(crate) store: Store,
+    pub(crate) blobs: Blobs,
+    pub(crate) logs: Logs,
+    uploads: PathBuf,
+    pub(crate) waiting: Waiting,
+    watches: watch::Watches,
+    pub(crate) workers: worker::Workers,
+    /// Wakes the reconcilers: a lease or a delay was set that may end before what they wait for.
+    pub(crate) changed: Notify,
+    /// Whether a tree may have become unreachable since blobs were last collected.
+    pub(crate) trees_dropped: AtomicBool,
+    _lock: lock::InstanceLock,
+}
+
+impl App {
+    /// Opens the instance, creating what is missing. Refuses one that another server has, or that a
+    /// newer version has written to.
+    pub async fn open(config: &Config) -> Result<Self, AppError> {
+        let instance = &config.instance;
+        fs::create_dir_all(instance).map_err(|error| AppError::io("create the folder", instance, error))?;
+        let lock = lock::InstanceLock::take(instance)?;
+        let uploads = instance.join("uploads");
+        empty(&uploads)?;
+        let blobs = Blobs::open_folder(&instance.join("blobs"))?;
+        let logs = Logs::open(&instance.join("logs"))?;
+        let store = Store::open(instance).await.map_err(refuse_to_open)?;
+        let workers = worker::Workers::new(store.worker_list(now_ms() - worker::REMEMBERED_MS).await?);
+        let app = Self(Arc::new(Inner {
+            config: config.clone(),
+            store,
+            blobs,
+            logs,
+            uploads,
+            waiting: Waiting::default(),
+            watches: watch::Watches::default(),
+            workers,
+            changed: Notify::new(),
+            trees_dropped: AtomicBool::new(false),
+            _lock: lock,
+        }));
+        reconcile::expire_embedded(&app).await?;
+        Ok(app)
+    }
+
+    pub fn blobs(&self) -> &Blobs {
+        &self.0.blobs
+    }
+
+    /// Where uploads are written before they are unpacked; on the filesystem of the blobs.
+    pub fn upload_folder(&self) -> &Path {
+        &self.0.uploads
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// Does what must happen later, until `shutdown`.
+    pub async fn reconcile(&self, shutdown: impl Future<Output = ()> + Send) {
+        reconcile::run(self, shutdown).await;
+    }
+
+    /// Deletes the blobs that no job refers to and that are older than the grace period.
+    pub async fn collect_blobs(&self) -> Result<polyphemus_artifacts::Collected, AppError> {
+        reconcile::collect_blobs(self).await
+    }
+
+    /// How many transactions were committed since the start.
+    pub fn transactions(&self) -> u64 {
+        self.0.store.transactions()
+    }
+
+    /// Saves what is only in memory and closes the database. What was answered is stored without it.
+    pub async fn close(&self) {
+        if let Err(error) = reconcile::save_workers(self).await {
+            tracing::warn!(%error, "the workers were not saved");
+        }
+        self.0.store.close().await;
+    }
+
+    /// Runs `work` to its end, also when whoever asked for it goes away.
+    async fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, AppError>> + Send + 'static,
+    ) -> Result<T, AppError> {
+        match tokio::spawn(work).await {
+            Ok(result) => result,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(AppError::Unavailable(
+                    "the server is shutting down; try again when it is back".into(),
+                )),
+            },
+        }
+    }
+}
+
+pub(crate) fn now_ms() -> i64 {
+    Timestamp::now().as_millisecond()
+}
+
+/// A duration in whole milliseconds.
+pub(crate) fn ms(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// What a crash left in the middle of an upload belongs to nobody.
+fn empty(folder: &Path) -> Result<(), AppError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(AppError::io("empty the folder", folder, error));
+        }
+        _ => {}
+    }
+    fs::create_dir_all(folder).map_err(|error| AppError::io("create the folder", folder, error))
+}
+
+/// What only an operator can cure is said as it is; he is the one who starts servers.
+fn refuse_to_open(error: crate::store::StoreError) -> AppError {
+    use crate::store::StoreError;
+    match error {
+        StoreError::Newer { .. } | StoreError::ChangedMigration { .. } => {
+            AppError::Conflict(error.to_string())
+        }
+        error => error.into(),
+    }
+}

@@ -1,0 +1,178 @@
+//! Submission: from a stored tree to a job whose first stage waits for a worker.
+
+use super::waiting::Ready;
+use super::{App, AppError, now_ms};
+use crate::store::{InsertJob, Shape};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use polyphemus_api::job::Submitted;
+use polyphemus_artifacts::{BlobHash, Blobs, Entry, Tree};
+use polyphemus_core::design::{Design, DesignFile, wants_text};
+use polyphemus_core::flow;
+use polyphemus_core::{JobId, Plan, TreeHash};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+/// The most text of sources that is read for a plan, in bytes.
+const TEXTS_BYTES: u64 = 64 << 20;
+/// Files that are read at once.
+const READS_AT_ONCE: usize = 8;
+/// All names and values of the options together, in bytes.
+const OPTIONS_BYTES: usize = 64 << 10;
+/// Of a job's name, in characters.
+const TITLE_CHARS: usize = 200;
+
+/// What a user hands in: a tree whose files are stored already, and what to do with it.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    pub tree: Tree,
+    pub tree_hash: TreeHash,
+    pub options: BTreeMap<String, String>,
+    /// Sentences about the upload that the user should read.
+    pub notes: Vec<String>,
+}
+
+impl App {
+    /// Makes a job of a submission. When this returns `Ok` everything is durable, and a worker that
+    /// waits for such a stage is being woken.
+    pub async fn submit(&self, submission: Submission) -> Result<Submitted, AppError> {
+        check_options(&submission.options)?;
+        self.check_stored(&submission).await?;
+        let design = self.design(&submission.tree).await?;
+        let plan = flow::plan(&submission.options, &design, &self.0.config.flow);
+        // What was stored for a job that does not come to be is of no use any more.
+        let mut plan = plan.inspect_err(|_| self.0.trees_dropped.store(true, Ordering::Relaxed))?;
+        drop(design);
+        plan.notes.splice(0..0, submission.notes.iter().cloned());
+        let app = self.clone();
+        self.to_its_end(async move { app.insert(submission, plan).await })
+            .await
+    }
+
+    async fn insert(&self, submission: Submission, plan: Plan) -> Result<Submitted, AppError> {
+        let id = new_id()?;
+        let now_ms = now_ms();
+        let lines = lines(&plan);
+        // Held until the job is there, so that its log begins with its acceptance.
+        let mut log = self.0.logs.lock(&id).await;
+        if let Err(error) = log.append_lines(now_ms, &lines).await {
+            log.delete().await?;
+            return Err(error.into());
+        }
+        let shapes: Vec<Shape> = plan.stages.iter().map(Shape::of).collect();
+        let title = submission.options.get("hwname").map_or("", String::as_str);
+        let insert = InsertJob {
+            id: id.clone(),
+            title: title
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(TITLE_CHARS)
+                .collect(),
+            submitted_ms: now_ms,
+            options: json(&submission.options)?,
+            flow: plan.flow,
+            mode: plan.mode.clone(),
+            plan: json(&plan)?,
+            tree: submission.tree_hash,
+            shapes: shapes.clone(),
+            shapes_known: false,
+            message: lines.first().cloned().unwrap_or_default(),
+        };
+        let inserted = match self.0.store.job_insert(insert).await {
+            Ok(inserted) => inserted,
+            Err(error) => {
+                log.delete().await?;
+                return Err(error.into());
+            }
+        };
+        drop(log);
+        self.0.watches.announce(&id, inserted.event);
+        if let Some(shape) = shapes.first().and_then(|shape| self.0.store.shape(&shape.key)) {
+            self.0.waiting.wake(Ready {
+                job_seq: inserted.seq,
+                position: 0,
+                shape,
+            });
+        }
+        Ok(Submitted {
+            id,
+            notes: plan.notes,
+        })
+    }
+
+    /// Nothing of the tree may be missing: a worker would find out hours later. Looking also keeps
+    /// the contents from being collected before the job is there.
+    async fn check_stored(&self, submission: &Submission) -> Result<(), AppError> {
+        let entries = submission.tree.entries().iter();
+        let mut hashes: Vec<BlobHash> = entries.map(|entry| entry.hash.clone()).collect();
+        hashes.push(submission.tree_hash.clone().into());
+        match self.0.blobs.missing(&hashes).await?.first() {
+            None => Ok(()),
+            Some(hash) => Err(AppError::Conflict(format!(
+                "the content {hash} of the design is not on the server; send it, then submit again"
+            ))),
+        }
+    }
+
+    async fn design(&self, tree: &Tree) -> Result<Design, AppError> {
+        let texts = tree
+            .entries()
+            .iter()
+            .filter(|entry| wants_text(&entry.path, entry.size_bytes));
+        if texts.map(|entry| entry.size_bytes).sum::<u64>() > TEXTS_BYTES {
+            return Err(AppError::TooLarge(format!(
+                "the sources and constraints of the design are more than {} MiB; hand in only those that are \
+                 needed",
+                TEXTS_BYTES >> 20
+            )));
+        }
+        let entries: Vec<Entry> = tree.entries().to_vec();
+        let files = stream::iter(entries)
+            .map(|entry| read_text(self.0.blobs.clone(), entry))
+            .buffer_unordered(READS_AT_ONCE);
+        Ok(Design::new(files.try_collect::<Vec<_>>().await?))
+    }
+}
+
+async fn read_text(blobs: Blobs, entry: Entry) -> Result<(String, DesignFile), AppError> {
+    let text = match wants_text(&entry.path, entry.size_bytes) {
+        true => String::from_utf8(blobs.get(&entry.hash).await?.into()).ok(),
+        false => None,
+    };
+    let file = DesignFile {
+        size_bytes: entry.size_bytes,
+        text,
+    };
+    Ok((entry.path, file))
+}
+
+fn check_options(options: &BTreeMap<String, String>) -> Result<(), AppError> {
+    let bytes: usize = options.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if bytes > OPTIONS_BYTES {
+        return Err(AppError::BadRequest(format!(
+            "the options are {bytes} bytes together, but at most {OPTIONS_BYTES} are taken; put large values \
+             into files of the design"
+        )));
+    }
+    Ok(())
+}
+
+/// The first lines of the job's log.
+fn lines(plan: &Plan) -> Vec<String> {
+    let accepted = format!("accepted: flow {}, mode {}", plan.flow, plan.mode);
+    let decisions = plan
+        .decisions
+        .iter()
+        .map(|(name, value)| format!("decided: {name} = {value}"));
+    let notes = plan.notes.iter().map(|note| format!("note: {note}"));
+    std::iter::once(accepted).chain(decisions).chain(notes).collect()
+}
+
+fn new_id() -> Result<JobId, AppError> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|error| AppError::Internal(error.into()))?;
+    Ok(JobId::from_random(bytes))
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Result<String, AppError> {
+    serde_json::to_string(value).map_err(|error| AppError::Internal(error.into()))
+}

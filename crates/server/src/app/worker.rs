@@ -1,0 +1,167 @@
+//! Who offers to work: known in memory, saved now and then for the time after a restart.
+
+use super::waiting::Offer;
+use super::{App, AppError, ms, now_ms};
+use crate::store::{Shape, WorkerRow};
+use polyphemus_api::worker::{RunningStage, Worker};
+use polyphemus_core::{Label, WorkerId};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// How long a worker is listed after it was last heard of.
+pub(crate) const REMEMBERED_MS: i64 = 3_600_000;
+/// The most running stages that a list of workers shows.
+const RUNNING: u32 = 10_000;
+
+#[derive(Debug)]
+pub(crate) struct Workers(Mutex<HashMap<WorkerId, Known>>);
+
+#[derive(Debug)]
+struct Known {
+    /// What its slots offer, one for each kind of slot. Empty after a restart, until it claims.
+    offers: Vec<Offer>,
+    /// Of all its slots.
+    labels: Vec<Label>,
+    seen_ms: i64,
+    saved_ms: i64,
+}
+
+impl Workers {
+    pub(super) fn new(saved: Vec<WorkerRow>) -> Self {
+        let known = saved.into_iter().map(|row| {
+            let known = Known {
+                offers: Vec::new(),
+                labels: row.labels,
+                seen_ms: row.seen_ms,
+                saved_ms: row.seen_ms,
+            };
+            (row.id, known)
+        });
+        Self(Mutex::new(known.collect()))
+    }
+
+    /// A slot of a worker waits for a stage.
+    pub(super) fn offers(&self, offer: &Offer, now_ms: i64) {
+        let mut workers = self.lock();
+        let known = workers.entry(offer.worker.clone()).or_insert_with(|| Known {
+            offers: Vec::new(),
+            labels: Vec::new(),
+            seen_ms: now_ms,
+            saved_ms: 0,
+        });
+        known.seen_ms = known.seen_ms.max(now_ms);
+        let same_slot = |old: &Offer| old.stages == offer.stages && old.only_for == offer.only_for;
+        match known.offers.iter_mut().find(|old| same_slot(old)) {
+            Some(old) if old.labels == offer.labels => return,
+            Some(old) => old.labels.clone_from(&offer.labels),
+            None => known.offers.push(offer.clone()),
+        }
+        let labels: BTreeSet<&Label> = known.offers.iter().flat_map(|offer| &offer.labels).collect();
+        known.labels = labels.into_iter().cloned().collect();
+    }
+
+    pub(super) fn seen(&self, worker: &WorkerId, now_ms: i64) {
+        if let Some(known) = self.lock().get_mut(worker) {
+            known.seen_ms = known.seen_ms.max(now_ms);
+        }
+    }
+
+    /// Those that were heard of since they were last saved, which they count as now. Forgets those
+    /// that were not heard of since `forget_before_ms`.
+    pub(crate) fn take_unsaved(&self, forget_before_ms: i64) -> Vec<WorkerRow> {
+        let mut workers = self.lock();
+        workers.retain(|_, known| known.seen_ms > forget_before_ms);
+        let unsaved = workers
+            .iter_mut()
+            .filter(|(_, known)| known.saved_ms < known.seen_ms);
+        unsaved
+            .map(|(id, known)| {
+                known.saved_ms = known.seen_ms;
+                row(id, known)
+            })
+            .collect()
+    }
+
+    fn list(&self) -> Vec<WorkerRow> {
+        self.lock().iter().map(|(id, known)| row(id, known)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<WorkerId, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn can(&self, shape: &Shape) -> bool {
+        match self.offers.is_empty() {
+            true => shape.is_met_by(&self.labels),
+            false => self.offers.iter().any(|offer| offer.takes(shape)),
+        }
+    }
+}
+
+fn row(id: &WorkerId, known: &Known) -> WorkerRow {
+    WorkerRow {
+        id: id.clone(),
+        labels: known.labels.clone(),
+        seen_ms: known.seen_ms,
+    }
+}
+
+/// The live workers in view of one shape.
+#[derive(Debug, Default)]
+pub(super) struct Fit {
+    /// The labels of all live workers.
+    pub(super) labels: Vec<Label>,
+    pub(super) live: usize,
+    /// How many of the live ones can do it.
+    pub(super) able: usize,
+}
+
+impl App {
+    /// The workers that were heard of in the last hour, by name, with the stages that they have.
+    pub async fn workers(&self) -> Result<Vec<Worker>, AppError> {
+        let mut running: HashMap<WorkerId, Vec<RunningStage>> = HashMap::new();
+        for stage in self.0.store.stage_list_running(RUNNING).await? {
+            running.entry(stage.worker).or_default().push(RunningStage {
+                job: stage.job,
+                stage: stage.stage,
+                attempt: stage.attempt,
+            });
+        }
+        let now_ms = now_ms();
+        let mut workers: Vec<Worker> = self
+            .0
+            .workers
+            .list()
+            .into_iter()
+            .map(|row| Worker {
+                seen_ms: if self.0.waiting.has(&row.id) {
+                    now_ms
+                } else {
+                    row.seen_ms
+                },
+                running: running.remove(&row.id).unwrap_or_default(),
+                id: row.id,
+                labels: row.labels,
+            })
+            .collect();
+        workers.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        Ok(workers)
+    }
+
+    /// A worker is live when it was heard of within two leases or waits for a stage now.
+    pub(super) fn fit(&self, shape: &Shape) -> Fit {
+        let since_ms = now_ms() - 2 * ms(self.0.config.lease);
+        let mut fit = Fit::default();
+        for (id, known) in self.0.workers.lock().iter() {
+            if known.seen_ms < since_ms && !self.0.waiting.has(id) {
+                continue;
+            }
+            fit.live += 1;
+            fit.able += usize::from(known.can(shape));
+            fit.labels.extend(known.labels.iter().cloned());
+        }
+        fit
+    }
+}

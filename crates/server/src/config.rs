@@ -1,0 +1,44 @@
+//! What an operator decides for one server: where the instance lies, how long leases last, what is
+//! too large. Reading it from files and the environment is the business of the binary.
+
+use polyphemus_artifacts::Limits;
+use polyphemus_core::flow::FlowSettings;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The settings of a server.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The folder with everything that outlives the process: database, blobs, logs, uploads.
+    pub instance: PathBuf,
+    /// How long an attempt stays a worker's after each heartbeat.
+    pub lease: Duration,
+    pub flow: FlowSettings,
+    /// For the archives that users hand in.
+    pub limits: Limits,
+    /// The largest log of one job, in bytes. An attempt that goes beyond it fails.
+    pub log_limit_bytes: u64,
+    /// The largest body of one upload, in bytes, packed.
+    pub upload_limit_bytes: u64,
+    /// A blob that no job refers to is kept for so long: it may belong to a job that is being
+    /// submitted or a stage that is about to end.
+    pub blob_grace: Duration,
+    /// The names that clients call this server by, beside its addresses and `localhost`. Requests for
+    /// any other name are refused: a foreign web page may have sent them (DNS rebinding).
+    pub host_names: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            instance: PathBuf::from("instance"),
+            lease: Duration::from_secs(30),
+            flow: FlowSettings::default(),
+            limits: Limits::default(),
+            log_limit_bytes: 1 << 30,
+            upload_limit_bytes: 4 << 30,
+            blob_grace: Duration::from_secs(24 * 3600),
+            host_names: Vec::new(),
+        }
+    }
+}

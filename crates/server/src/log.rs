@@ -1,0 +1,328 @@
+//! The logs of jobs: append-only files addressed by byte offset, one for each job.
+//!
+//! - Invariant: an append is accepted only at the file's length, and only from whoever may write.
+//! - Invariant: what was announced stays: a failed append leaves the file as it was before.
+//! - Invariant: the number of open files and of entries in memory is bounded; only those that
+//!   somebody watches or writes to now come on top.
+//!
+//! Whoever changes who may write to a log holds its lock while doing so; between a check under the
+//! lock and the write under the same lock nothing can change.
+
+use crate::app::Attempt;
+use bytes::Bytes;
+use jiff::Timestamp;
+use polyphemus_core::JobId;
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{OwnedMutexGuard, watch};
+
+/// Logs whose files are kept open although nobody uses them at the moment.
+const KEPT: usize = 256;
+
+/// Why a log could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("could not {doing} {}", .path.display())]
+pub struct LogError {
+    pub doing: &'static str,
+    pub path: PathBuf,
+    pub source: io::Error,
+}
+
+/// All logs of an instance.
+#[derive(Debug)]
+pub struct Logs {
+    folder: PathBuf,
+    entries: Mutex<HashMap<JobId, Arc<Entry>>>,
+    clock: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    path: PathBuf,
+    writing: Arc<tokio::sync::Mutex<Writing>>,
+    /// The committed length, once it was measured.
+    length: watch::Sender<u64>,
+    measured: AtomicBool,
+    used: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Writing {
+    file: Option<Arc<File>>,
+    /// Whether the log is empty or ends with a newline.
+    at_line_start: bool,
+    /// The attempt that was found to be the running one.
+    owner: Option<Attempt>,
+}
+
+/// A log that nobody else writes to while this is held.
+#[derive(Debug)]
+pub(crate) struct LockedLog {
+    entry: Arc<Entry>,
+    writing: OwnedMutexGuard<Writing>,
+}
+
+impl Logs {
+    /// The logs in `folder`, which is created.
+    pub(crate) fn open(folder: &Path) -> Result<Self, LogError> {
+        std::fs::create_dir_all(folder).map_err(failed("create the folder", folder))?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            entries: Mutex::default(),
+            clock: AtomicU64::new(0),
+        })
+    }
+
+    /// Waits until nobody else writes to the log.
+    pub(crate) async fn lock(&self, job: &JobId) -> LockedLog {
+        let entry = self.entry(job);
+        let writing = entry.writing.clone().lock_owned().await;
+        LockedLog { entry, writing }
+    }
+
+    /// The committed length in bytes, after the lines that are being written now.
+    pub(crate) async fn length(&self, job: &JobId) -> Result<u64, LogError> {
+        self.lock(job).await.length().await
+    }
+
+    /// Up to `most` bytes from `from` on, as far as the log is committed.
+    pub(crate) async fn read(&self, job: &JobId, from: u64, most: usize) -> Result<Bytes, LogError> {
+        let entry = self.entry(job);
+        let committed = match entry.committed() {
+            Some(length) => length,
+            None => self.length(job).await?,
+        };
+        let wanted = committed.saturating_sub(from).min(most as u64);
+        if wanted == 0 {
+            return Ok(Bytes::new());
+        }
+        blocking(move || {
+            let file = File::open(&entry.path).map_err(failed("open", &entry.path))?;
+            let mut part = vec![0; usize::try_from(wanted).unwrap_or(most)];
+            file.read_exact_at(&mut part, from)
+                .map_err(failed("read", &entry.path))?;
+            Ok(part.into())
+        })
+        .await
+    }
+
+    /// Tells the committed length, now and whenever it has grown.
+    pub(crate) async fn watch(&self, job: &JobId) -> Result<watch::Receiver<u64>, LogError> {
+        // Registered before the length is looked up, so that no growth is missed.
+        let watching = self.entry(job).length.subscribe();
+        self.length(job).await?;
+        Ok(watching)
+    }
+
+    fn entry(&self, job: &JobId) -> Arc<Entry> {
+        let now = self.clock.fetch_add(1, Ordering::Relaxed);
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries.get(job) {
+            entry.used.store(now, Ordering::Relaxed);
+            return entry.clone();
+        }
+        if entries.len() >= 2 * KEPT {
+            forget_unused(&mut entries);
+        }
+        let entry = Arc::new(Entry {
+            path: self.folder.join(format!("{job}.log")),
+            writing: Arc::default(),
+            length: watch::Sender::new(0),
+            measured: AtomicBool::new(false),
+            used: AtomicU64::new(now),
+        });
+        entries.insert(job.clone(), entry.clone());
+        entry
+    }
+}
+
+/// Drops the entries that were not used for the longest time down to `KEPT`, except those in use.
+fn forget_unused(entries: &mut HashMap<JobId, Arc<Entry>>) {
+    let mut ages: Vec<u64> = entries
+        .values()
+        .map(|entry| entry.used.load(Ordering::Relaxed))
+        .collect();
+    ages.sort_unstable();
+    let Some(bound) = ages
+        .len()
+        .checked_sub(KEPT)
+        .and_then(|index| ages.get(index).copied())
+    else {
+        return;
+    };
+    entries.retain(|_, entry| {
+        let in_use = Arc::strong_count(entry) > 1 || entry.length.receiver_count() > 0;
+        let old = entry.used.load(Ordering::Relaxed) < bound;
+        if old
+            && in_use
+            && let Ok(mut writing) = entry.writing.try_lock()
+        {
+            // Watched only: the length stays known, the file is opened again when it is written to.
+            writing.file = None;
+        }
+        in_use || !old
+    });
+}
+
+impl Entry {
+    fn committed(&self) -> Option<u64> {
+        let measured = self.measured.load(Ordering::Acquire);
+        measured.then(|| *self.length.borrow())
+    }
+
+    fn announce(&self, length: u64) {
+        self.length.send_replace(length);
+        self.measured.store(true, Ordering::Release);
+    }
+}
+
+impl LockedLog {
+    /// The committed length in bytes.
+    pub(crate) async fn length(&mut self) -> Result<u64, LogError> {
+        if let Some(length) = self.entry.committed() {
+            return Ok(length);
+        }
+        let entry = self.entry.clone();
+        let (length, at_line_start) = blocking(move || measure(&entry.path)).await?;
+        self.writing.at_line_start = at_line_start;
+        self.entry.announce(length);
+        Ok(length)
+    }
+
+    pub(crate) fn owner(&self) -> Option<&Attempt> {
+        self.writing.owner.as_ref()
+    }
+
+    pub(crate) fn set_owner(&mut self, owner: Option<Attempt>) {
+        self.writing.owner = owner;
+    }
+
+    /// Appends bytes and announces the new length, which it gives. After a failure the log is as
+    /// it was before.
+    pub(crate) async fn append(&mut self, part: Bytes) -> Result<u64, LogError> {
+        let offset = self.length().await?;
+        let Some(last) = part.last().copied() else {
+            return Ok(offset);
+        };
+        let end = offset + part.len() as u64;
+        let file = self.file().await?;
+        let entry = self.entry.clone();
+        blocking(move || {
+            file.write_all_at(&part, offset).map_err(|source| {
+                // Cut back to what is committed; what cannot be cut is overwritten by the next append,
+                // and nobody reads beyond the committed length.
+                if let Err(error) = file.set_len(offset) {
+                    tracing::error!(path = %entry.path.display(), %error, "a log could not be cut back");
+                }
+                failed("append to", &entry.path)(source)
+            })
+        })
+        .await?;
+        self.writing.at_line_start = last == b'\n';
+        self.entry.announce(end);
+        Ok(end)
+    }
+
+    /// Appends lines of the server itself, each with the time, on lines of their own.
+    pub(crate) async fn append_lines(&mut self, now_ms: i64, lines: &[String]) -> Result<u64, LogError> {
+        self.length().await?;
+        let time = Timestamp::from_millisecond(now_ms).unwrap_or(Timestamp::UNIX_EPOCH);
+        let mut text = String::new();
+        if !self.writing.at_line_start {
+            text.push('\n');
+        }
+        for line in lines {
+            let line = line.replace(['\n', '\r'], " ");
+            writeln!(text, "{time:.3} {line}").expect("writing to a String cannot fail");
+        }
+        self.append(text.into()).await
+    }
+
+    /// Returns when everything that was appended is on the disk.
+    pub(crate) async fn sync(&mut self) -> Result<(), LogError> {
+        if self.length().await? == 0 {
+            return Ok(());
+        }
+        let (file, entry) = (self.file().await?, self.entry.clone());
+        blocking(move || file.sync_data().map_err(failed("write to disk", &entry.path))).await
+    }
+
+    /// Deletes a log that was made for a job which did not come to be.
+    pub(crate) async fn delete(mut self) -> Result<(), LogError> {
+        self.writing.file = None;
+        self.entry.announce(0);
+        let entry = self.entry.clone();
+        blocking(move || match std::fs::remove_file(&entry.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(failed("delete", &entry.path)(error))
+            }
+            _ => Ok(()),
+        })
+        .await
+    }
+
+    async fn file(&mut self) -> Result<Arc<File>, LogError> {
+        if let Some(file) = &self.writing.file {
+            return Ok(file.clone());
+        }
+        let entry = self.entry.clone();
+        let file = blocking(move || {
+            File::options()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&entry.path)
+                .map_err(failed("open", &entry.path))
+        })
+        .await?;
+        let file = Arc::new(file);
+        self.writing.file = Some(file.clone());
+        Ok(file)
+    }
+}
+
+/// The length of a log and whether it is empty or ends with a newline. A log that is not there is
+/// empty.
+fn measure(path: &Path) -> Result<(u64, bool), LogError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((0, true)),
+        Err(error) => return Err(failed("open", path)(error)),
+    };
+    let length = file.metadata().map_err(failed("look at", path))?.len();
+    let Some(last) = length.checked_sub(1) else {
+        return Ok((0, true));
+    };
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, last)
+        .map_err(failed("read", path))?;
+    Ok((length, byte == *b"\n"))
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LogError {
+    let path = path.to_owned();
+    move |source| LogError { doing, path, source }
+}
+
+/// Runs `work` on a thread for blocking work.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LogError> + Send + 'static,
+) -> Result<T, LogError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(LogError {
+                doing: "use, because the server is shutting down,",
+                path: PathBuf::from("the log"),
+                source: io::ErrorKind::Interrupted.into(),
+            }),
+        },
+    }
+}

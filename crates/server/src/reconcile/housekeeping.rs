@@ -1,0 +1,67 @@
+//! What keeps the instance tidy, away from the path of requests: checkpoints, the workers' list,
+//! unused blobs.
+
+use super::{blobs, reported};
+use crate::app::{App, AppError, REMEMBERED_MS, now_ms};
+use crate::store::SaveWorkers;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
+
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
+const SAVE_WORKERS_EVERY: Duration = Duration::from_secs(30);
+/// Not at once: a restarted server has more urgent things to do.
+const FIRST_COLLECTION: Duration = Duration::from_secs(3600);
+
+pub(super) async fn run(app: &App) {
+    // Whatever the last process dropped and did not collect.
+    app.0.trees_dropped.store(true, Ordering::Relaxed);
+    let mut checkpoint = interval(CHECKPOINT_EVERY);
+    let mut workers = interval(SAVE_WORKERS_EVERY);
+    let collect_every = app.0.config.blob_grace.max(FIRST_COLLECTION);
+    let mut collection = interval_at(Instant::now() + FIRST_COLLECTION, collect_every);
+    for timer in [&mut checkpoint, &mut workers, &mut collection] {
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    }
+    loop {
+        tokio::select! {
+            _ = checkpoint.tick() => {
+                let result = app.0.store.checkpoint().await.map_err(AppError::from);
+                reported(result, "the database was not checkpointed");
+            }
+            _ = workers.tick() => reported(save_workers(app).await, "the workers were not saved"),
+            _ = collection.tick() => collect(app).await,
+        }
+    }
+}
+
+pub(crate) async fn save_workers(app: &App) -> Result<(), AppError> {
+    let forget_before_ms = now_ms() - REMEMBERED_MS;
+    let save = SaveWorkers {
+        workers: app.0.workers.take_unsaved(forget_before_ms),
+        forget_before_ms,
+    };
+    if save.workers.is_empty() {
+        return Ok(());
+    }
+    Ok(app.0.store.write(save).await?)
+}
+
+async fn collect(app: &App) {
+    if !app.0.trees_dropped.swap(false, Ordering::Relaxed) {
+        return;
+    }
+    match blobs::collect_blobs(app).await {
+        Ok(done) => {
+            tracing::info!(
+                deleted = done.deleted,
+                freed_bytes = done.freed_bytes,
+                "unused blobs were deleted"
+            );
+        }
+        Err(error) => {
+            app.0.trees_dropped.store(true, Ordering::Relaxed);
+            reported::<()>(Err(error), "unused blobs were not deleted");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What can go wrong in the database, told apart by what the caller can do about it.
+
+use crate::app::AppError;
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The command does not fit what is stored. It has written nothing, so that others of its
+    /// transaction need not be undone.
+    #[error(transparent)]
+    Refused(AppError),
+    /// Disk or quota is full; nothing was stored.
+    #[error("no space is left for the database")]
+    NoSpace,
+    /// Another writer was faster between the read and the guarded write; nothing was stored.
+    #[error("a row changed while it was being changed")]
+    Raced,
+    #[error("the store is closed")]
+    Closed,
+    #[error("the database failed")]
+    Database(#[source] sqlx::Error),
+    #[error("{what} in the database cannot be read: {why}")]
+    Unreadable { what: &'static str, why: String },
+    #[error(
+        "the instance {} has a database of schema {found}, but this program knows schemas up to {known}: \
+         it was used by a newer version; start that version, or choose another folder with `--instance`",
+        .instance.display()
+    )]
+    Newer {
+        instance: PathBuf,
+        found: i64,
+        known: i64,
+    },
+    #[error(
+        "migration {version} of the instance {} is not the one that this program has: the database was made \
+         by a program that was changed afterwards; choose another folder with `--instance`",
+        .instance.display()
+    )]
+    ChangedMigration { instance: PathBuf, version: i64 },
+}
+
+/// SQLITE_FULL, https://sqlite.org/rescode.html#full: the disk or the largest number of pages.
+const SQLITE_FULL: &str = "13";
+/// disk_full, https://www.postgresql.org/docs/current/errcodes-appendix.html
+const POSTGRES_DISK_FULL: &str = "53100";
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error
+            .as_database_error()
+            .and_then(|error| error.code().map(|code| code.into_owned()));
+        match code.as_deref() {
+            Some(SQLITE_FULL | POSTGRES_DISK_FULL) => Self::NoSpace,
+            _ if matches!(error, sqlx::Error::PoolClosed) => Self::Closed,
+            _ => Self::Database(error),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The database: the only place with SQL. Reads go through a small pool; every write is a command
+//! for the one writer, which shares transactions between them.
+//!
+//! - Invariant: what a write gives back is committed and on the disk.
+//! - Invariant: a stage's row is only ever what `core::job::apply` made of the row before.
+//! - Invariant: no query reads rows in proportion to the number of jobs ever run.
+
+mod change;
+mod claim;
+mod error;
+mod event;
+mod job;
+mod migrate;
+mod query;
+mod shape;
+mod stage;
+#[cfg(test)]
+mod tests;
+mod worker;
+mod writer;
+
+pub(crate) use change::{Change, ChangeJob, Changed};
+pub(crate) use claim::{ClaimStage, Claimed};
+pub use error::StoreError;
+pub(crate) use job::InsertJob;
+pub(crate) use shape::Shape;
+pub(crate) use stage::{RunningStage, StageRow};
+pub(crate) use worker::{SaveWorkers, WorkerRow};
+pub(crate) use writer::Command;
+
+use polyphemus_core::{JobState, StageName};
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AnyPool, ConnectOptions as _};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use writer::Writer;
+
+/// Connections for reading. SQLite's readers do not wait for the writer nor for each other.
+const READERS: u32 = 4;
+/// How long a connection waits for a lock; only a checkpoint or another program can hold one.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// A handle on the database.
+#[derive(Debug)]
+pub struct Store {
+    reads: AnyPool,
+    writes: AnyPool,
+    writer: Writer,
+    shapes: shape::Shapes,
+    /// How many transactions there were at the last checkpoint.
+    checkpointed: AtomicU64,
+}
+
+impl Store {
+    /// Opens `polyphemus.db` in the folder `instance`, creating or migrating it.
+    pub(crate) async fn open(instance: &Path) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let file = SqliteConnectOptions::new()
+            .filename(instance.join("polyphemus.db"))
+            .create_if_missing(true);
+        let options = AnyConnectOptions::from_url(&file.to_url_lossy())?.disable_statement_logging();
+        let writes = pool(1).connect_with(options.clone()).await?;
+        migrate::migrate(&mut *writes.acquire().await?, instance).await?;
+        let reads = pool(READERS).connect_with(options).await?;
+        let store = Self {
+            reads,
+            writer: Writer::start(writes.clone()),
+            writes,
+            shapes: shape::Shapes::default(),
+            checkpointed: AtomicU64::new(0),
+        };
+        store.shape_load().await?;
+        Ok(store)
+    }
+
+    /// Runs a command; what it gives is committed. It is run to its end also where the caller does
+    /// not wait for it.
+    pub(crate) async fn write<C: Command>(&self, command: C) -> Result<C::Done, StoreError> {
+        self.writer.write(command).await
+    }
+
+    /// How many transactions were committed since the store was opened.
+    pub(crate) fn transactions(&self) -> u64 {
+        self.writer.transactions()
+    }
+
+    /// Copies what was written from the log into the database file, without holding up anybody.
+    pub(crate) async fn checkpoint(&self) -> Result<(), StoreError> {
+        let transactions = self.transactions();
+        if self.checkpointed.load(Ordering::Relaxed) != transactions {
+            sqlx::raw_sql("PRAGMA wal_checkpoint(PASSIVE)")
+                .execute(&self.reads)
+                .await?;
+            self.checkpointed.store(transactions, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Closes all connections; the last one moves everything into the database file.
+    pub(crate) async fn close(&self) {
+        self.reads.close().await;
+        self.writes.close().await;
+    }
+}
+
+fn pool(connections: u32) -> AnyPoolOptions {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .min_connections(connections)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        // A connection is a file handle of this process: it does not go stale.
+        .test_before_acquire(false)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                // Checkpoints are made off the writer's path; at 20,000 pages (80 MiB) it makes one
+                // itself, so that the log stays bounded whatever happens.
+                let settings = format!(
+                    "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+                     PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 20000;
+                     PRAGMA journal_size_limit = 134217728;",
+                    BUSY.as_millis()
+                );
+                sqlx::raw_sql(sqlx::AssertSqlSafe(settings))
+                    .execute(connection)
+                    .await?;
+                Ok(())
+            })
+        })
+}
+
+fn unreadable(what: &'static str, why: impl std::fmt::Display) -> StoreError {
+    StoreError::Unreadable {
+        what,
+        why: why.to_string(),
+    }
+}
+
+fn job_state(text: String) -> Result<JobState, StoreError> {
+    JobState::parse(&text).ok_or_else(|| unreadable("a job's state", text))
+}
+
+fn stage_name(text: String) -> Result<StageName, StoreError> {
+    StageName::parse(&text).ok_or_else(|| unreadable("a stage's name", text))
+}

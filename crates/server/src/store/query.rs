@@ -1,0 +1,74 @@
+//! Every SQL text that runs while the server serves, named; in the dialect that SQLite and
+//! PostgreSQL share. A test asks the database how it would carry out each of them.
+
+macro_rules! queries {
+    ($($(#[$doc:meta])* $name:ident = $sql:literal;)*) => {
+        $($(#[$doc])* pub(crate) const $name: &str = $sql;)*
+
+        #[cfg(test)]
+        pub(crate) const ALL: &[(&str, &str)] = &[$((stringify!($name), $sql)),*];
+    };
+}
+
+queries! {
+    /// The write is for its lock: two servers must not read the same value.
+    COUNTER_LOCK = "UPDATE counter SET value = value WHERE name = $1 RETURNING value";
+    COUNTER_SET = "UPDATE counter SET value = $1 WHERE name = $2";
+
+    JOB_INSERT = "INSERT INTO job (seq, id, title, state, submitted_ms, flow, mode, options, plan, tree)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
+    JOB_BY_ID = "SELECT seq, id, title, state, submitted_ms, finished_ms, options, plan, tree
+        FROM job WHERE id = $1";
+    JOB_KEY_BY_ID = "SELECT seq, state FROM job WHERE id = $1";
+    JOB_ID_BY_SEQ = "SELECT id, state FROM job WHERE seq = $1";
+    JOB_PAGE = "SELECT seq, id, title, state, flow, mode, submitted_ms, finished_ms
+        FROM job WHERE seq < $1 ORDER BY seq DESC LIMIT $2";
+    JOB_PAGE_OF_STATE = "SELECT seq, id, title, state, flow, mode, submitted_ms, finished_ms
+        FROM job WHERE state = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3";
+    JOB_STATE_UPDATE = "UPDATE job SET state = $1, finished_ms = $2 WHERE seq = $3";
+    JOB_COUNT_ADD = "INSERT INTO job_count (state, n) VALUES ($1, $2)
+        ON CONFLICT (state) DO UPDATE SET n = job_count.n + excluded.n";
+    JOB_COUNTS = "SELECT state, n FROM job_count";
+    JOB_TREES = "SELECT seq, tree FROM job WHERE seq > $1 ORDER BY seq LIMIT $2";
+
+    STAGE_INSERT = "INSERT INTO stage (job_seq, position, name, needs_key, state, attempts, failed_tries,
+        not_before_ms, cancel_requested) VALUES ($1, $2, $3, $4, $5, 0, 0, $6, 0)";
+    STAGE_LIST_OF_JOB = "SELECT position, name, needs_key, state, attempts, failed_tries, worker, attempt_key,
+        lease_until_ms, not_before_ms, cancel_requested, cause, tree, result, started_ms, finished_ms
+        FROM stage WHERE job_seq = $1 ORDER BY position";
+    /// Guarded: writes nothing when the stage is no longer what was read.
+    STAGE_UPDATE = "UPDATE stage SET state = $1, attempts = $2, failed_tries = $3, worker = $4,
+        attempt_key = $5, lease_until_ms = $6, not_before_ms = $7, cancel_requested = $8, cause = $9,
+        tree = $10, result = $11, started_ms = $12, finished_ms = $13
+        WHERE job_seq = $14 AND position = $15 AND state = $16 AND attempts = $17";
+    STAGE_LIST_QUEUED = "SELECT job_seq, position, not_before_ms FROM stage
+        WHERE state = 'queued' AND needs_key = $1 AND not_before_ms <= $2
+        ORDER BY not_before_ms, job_seq LIMIT $3";
+    STAGE_NEXT_DELAYED = "SELECT MIN(not_before_ms) FROM stage
+        WHERE state = 'queued' AND needs_key = $1 AND not_before_ms > $2";
+    STAGE_LIST_EXPIRED = "SELECT job.id, stage.name, stage.attempts, stage.worker, stage.lease_until_ms
+        FROM stage JOIN job ON job.seq = stage.job_seq
+        WHERE stage.state = 'running' AND stage.lease_until_ms <= $1
+        ORDER BY stage.lease_until_ms LIMIT $2";
+    STAGE_LIST_RUNNING = "SELECT job.id, stage.name, stage.attempts, stage.worker, stage.lease_until_ms
+        FROM stage JOIN job ON job.seq = stage.job_seq
+        WHERE stage.state = 'running' AND stage.lease_until_ms > $1
+        ORDER BY stage.lease_until_ms LIMIT $2";
+    STAGE_NEXT_EXPIRY = "SELECT MIN(lease_until_ms) FROM stage
+        WHERE state = 'running' AND lease_until_ms > $1";
+    STAGE_TREES = "SELECT tree FROM stage WHERE job_seq > $1 AND job_seq <= $2 AND tree IS NOT NULL";
+
+    SHAPE_INSERT = "INSERT INTO shape (needs_key, stage, needs) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    SHAPE_LIST = "SELECT needs_key, stage, needs FROM shape";
+
+    EVENT_INSERT = "INSERT INTO event (job_seq, seq, at_ms, job_state, stage, stage_state, attempt, message)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    EVENT_LIST = "SELECT seq, at_ms, job_state, stage, stage_state, attempt, message FROM event
+        WHERE job_seq = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+    EVENT_LAST = "SELECT MAX(seq) FROM event WHERE job_seq = $1";
+
+    WORKER_SAVE = "INSERT INTO worker (id, labels, seen_ms) VALUES ($1, $2, $3)
+        ON CONFLICT (id) DO UPDATE SET labels = excluded.labels, seen_ms = excluded.seen_ms";
+    WORKER_LIST = "SELECT id, labels, seen_ms FROM worker WHERE seen_ms > $1 ORDER BY seen_ms DESC LIMIT $2";
+    WORKER_FORGET = "DELETE FROM worker WHERE seen_ms <= $1";
+}
