@@ -1,0 +1,315 @@
+//! Takes a multipart upload apart: the archive streams into a temporary file, the other parts are
+//! options. Whatever way it ends, nothing is left behind but what the caller keeps.
+
+use super::Site;
+use super::error::{ApiError, ApiResult};
+use axum::body::{Body, Bytes};
+use axum::extract::multipart::{Field, MultipartError, MultipartRejection};
+use axum::extract::{FromRequest as _, Multipart, Request};
+use axum::http::StatusCode;
+use futures::StreamExt as _;
+use polyphemus_api::error::ErrorCode;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tempfile::{NamedTempFile, TempPath};
+use tokio::task::JoinHandle;
+
+/// What stands in the parser's memory at most: no archive goes through it, so more is an attack.
+const UNPARSED_LIMIT_BYTES: u64 = 4 << 20;
+/// An option's text, in bytes.
+const OPTION_LIMIT_BYTES: usize = 64 << 10;
+/// Parts of a form: far more than there are options.
+const PARTS_LIMIT: usize = 256;
+/// Written to the disk at a time, in bytes.
+const BATCH_BYTES: usize = 1 << 20;
+/// How long a refused upload is read on, so that the client comes to read the refusal.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// The form fields that are no options.
+const FILE: &str = "file";
+const BROWSER: &str = "browser";
+const MORE_OPTIONS: &str = "options";
+
+/// A whole upload.
+#[derive(Debug)]
+pub(super) struct Upload {
+    /// Deleted when dropped.
+    pub(super) archive: TempPath,
+    pub(super) options: BTreeMap<String, String>,
+    /// The form of our own page sent it and wants to be led to the job.
+    pub(super) browser: bool,
+}
+
+/// Reads the request to its end. `query` are the options in its address.
+pub(super) async fn receive(
+    site: &Site,
+    query: Vec<(String, String)>,
+    request: Request,
+) -> ApiResult<Upload> {
+    let unparsed = Arc::new(AtomicU64::new(0));
+    let request = watched(request, unparsed.clone());
+    let mut multipart = match Multipart::from_request(request, &()).await {
+        Ok(multipart) => multipart,
+        Err(MultipartRejection::InvalidBoundary(_)) => return Err(missing_file()),
+        Err(other) => return Err(ApiError::bad_request(other.body_text())),
+    };
+    let mut form = Form {
+        unparsed,
+        ..Form::default()
+    };
+    let received = match form.read_query(query) {
+        Ok(()) => form.read(site, &mut multipart).await,
+        Err(error) => Err(error),
+    };
+    if received.is_err() {
+        linger(&mut multipart, &form.unparsed).await;
+    }
+    received?;
+    form.finish()
+}
+
+#[derive(Debug, Default)]
+struct Form {
+    archive: Option<TempPath>,
+    options: BTreeMap<String, String>,
+    browser: bool,
+    unparsed: Arc<AtomicU64>,
+}
+
+impl Form {
+    fn read_query(&mut self, query: Vec<(String, String)>) -> ApiResult<()> {
+        query
+            .into_iter()
+            .try_for_each(|(name, value)| self.field(name, value))
+    }
+
+    async fn read(&mut self, site: &Site, multipart: &mut Multipart) -> ApiResult<()> {
+        for _ in 0..PARTS_LIMIT {
+            let Some(field) = multipart.next_field().await.map_err(broken_off)? else {
+                return Ok(());
+            };
+            self.unparsed.store(0, Ordering::Relaxed);
+            let name = field.name().unwrap_or("").to_owned();
+            match name.as_str() {
+                "" => return Err(ApiError::bad_request("a part of the form has no name")),
+                FILE => self.read_file(site, field).await?,
+                _ => {
+                    let value = text_of(field, &name).await?;
+                    self.field(name, value)?;
+                }
+            }
+        }
+        Err(ApiError::bad_request(format!(
+            "the form has more than {PARTS_LIMIT} parts"
+        )))
+    }
+
+    async fn read_file(&mut self, site: &Site, field: Field<'_>) -> ApiResult<()> {
+        let file_name = field.file_name().unwrap_or("");
+        // A browser sends the part even where no file was chosen.
+        if file_name.is_empty() {
+            return Err(missing_file());
+        }
+        check_extension(file_name)?;
+        if self.archive.is_some() {
+            return Err(ApiError::bad_request(
+                "the form has the part `file` twice; send one archive for each job",
+            ));
+        }
+        let limit_bytes = site.config.upload_limit_bytes;
+        let archive = NamedTempFile::new_in(site.app.upload_folder()).map_err(write_failed)?;
+        let (file, path) = archive.into_parts();
+        store(field, file, limit_bytes, &self.unparsed).await?;
+        self.archive = Some(path);
+        Ok(())
+    }
+
+    fn field(&mut self, name: String, value: String) -> ApiResult<()> {
+        match name.as_str() {
+            BROWSER => self.browser |= !value.is_empty(),
+            MORE_OPTIONS => {
+                for line in value.lines().map(str::trim).filter(|line| !line.is_empty()) {
+                    let (name, value) = line.split_once('=').ok_or_else(|| {
+                        ApiError::bad_request(format!("{line:?} is no option: write one `name=value` a line"))
+                    })?;
+                    self.option(name.trim().to_owned(), value.trim().to_owned())?;
+                }
+            }
+            _ => self.option(name, value)?,
+        }
+        Ok(())
+    }
+
+    fn option(&mut self, name: String, value: String) -> ApiResult<()> {
+        if self.options.contains_key(&name) {
+            return Err(ApiError::bad_request(format!(
+                "the option `{name}` is given twice; give it once"
+            )));
+        }
+        self.options.insert(name, value);
+        Ok(())
+    }
+
+    fn finish(mut self) -> ApiResult<Upload> {
+        // A page's form sends each field; one that was left empty is not given.
+        if self.browser {
+            self.options.retain(|_, value| !value.is_empty());
+        }
+        Ok(Upload {
+            archive: self.archive.ok_or_else(missing_file)?,
+            options: self.options,
+            browser: self.browser,
+        })
+    }
+}
+
+/// Streams the field into the file, writing one batch while the next one arrives.
+async fn store(mut field: Field<'_>, file: File, limit_bytes: u64, unparsed: &AtomicU64) -> ApiResult<()> {
+    let (mut batch, mut batch_bytes, mut size_bytes) = (Vec::new(), 0, 0u64);
+    let mut writing: JoinHandle<io::Result<File>> = tokio::task::spawn_blocking(|| Ok(file));
+    while let Some(chunk) = field.chunk().await.map_err(broken_off)? {
+        unparsed.store(0, Ordering::Relaxed);
+        size_bytes += chunk.len() as u64;
+        if size_bytes > limit_bytes {
+            return Err(ApiError::too_large(format!(
+                "the archive is larger than the {limit_bytes} bytes allowed; leave out what the build can make \
+                 again, or ask the operator for more"
+            )));
+        }
+        batch_bytes += chunk.len();
+        batch.push(chunk);
+        if batch_bytes >= BATCH_BYTES {
+            let file = written(writing).await?;
+            writing = write(file, std::mem::take(&mut batch));
+            batch_bytes = 0;
+        }
+    }
+    let file = written(writing).await?;
+    written(write(file, batch)).await.map(drop)
+}
+
+fn write(mut file: File, batch: Vec<Bytes>) -> JoinHandle<io::Result<File>> {
+    tokio::task::spawn_blocking(move || {
+        batch.iter().try_for_each(|chunk| file.write_all(chunk))?;
+        Ok(file)
+    })
+}
+
+async fn written(writing: JoinHandle<io::Result<File>>) -> ApiResult<File> {
+    writing
+        .await
+        .map_err(|error| ApiError::internal(&error))?
+        .map_err(write_failed)
+}
+
+async fn text_of(mut field: Field<'_>, name: &str) -> ApiResult<String> {
+    let mut value = Vec::new();
+    while let Some(chunk) = field.chunk().await.map_err(broken_off)? {
+        value.extend_from_slice(&chunk);
+        if value.len() > OPTION_LIMIT_BYTES {
+            return Err(ApiError::too_large(format!(
+                "the option {name:?} is longer than the {OPTION_LIMIT_BYTES} bytes allowed"
+            )));
+        }
+    }
+    String::from_utf8(value).map_err(|_| ApiError::bad_request(format!("the option {name:?} is not UTF-8")))
+}
+
+/// The request, which counts the bytes that its reader has taken in since the count was last zeroed.
+fn watched(request: Request, unparsed: Arc<AtomicU64>) -> Request {
+    request.map(|body| {
+        Body::from_stream(body.into_data_stream().map(move |chunk| {
+            let chunk = chunk?;
+            let waiting = unparsed.fetch_add(chunk.len() as u64, Ordering::Relaxed) + chunk.len() as u64;
+            if waiting > UNPARSED_LIMIT_BYTES {
+                return Err(axum::Error::new(io::Error::other("a part's header is too long")));
+            }
+            Ok(chunk)
+        }))
+    })
+}
+
+/// A client that still sends would see a broken connection instead of the answer.
+async fn linger(multipart: &mut Multipart, unparsed: &AtomicU64) {
+    let read_on = async {
+        while let Ok(Some(mut field)) = multipart.next_field().await {
+            while let Ok(Some(_)) = field.chunk().await {
+                unparsed.store(0, Ordering::Relaxed);
+            }
+        }
+    };
+    let in_time = tokio::time::timeout(LINGER, read_on).await.is_ok();
+    tracing::debug!(in_time, "read the rest of a refused upload");
+}
+
+fn check_extension(file_name: &str) -> ApiResult<()> {
+    let name = file_name.rsplit(['/', '\\']).next().unwrap_or(file_name);
+    let extension = name.rfind('.').filter(|at| *at > 0).map_or("", |at| &name[at..]);
+    if extension == ".zip" {
+        return Ok(());
+    }
+    let shown: String = extension.chars().take(40).collect();
+    Err(ApiError::bad_request(format!(
+        "invalid extension {shown}: a design is handed in as a zip archive, and its name must end in .zip"
+    )))
+}
+
+fn missing_file() -> ApiError {
+    ApiError::bad_request(
+        "missing code or file: send the design as a zip archive in the form field `file`, as `curl -F \
+         file=@design.zip` does",
+    )
+}
+
+fn broken_off(error: MultipartError) -> ApiError {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return ApiError::too_large(error.body_text());
+    }
+    ApiError::bad_request(format!(
+        "the upload broke off or is no well-formed form ({}); send it again",
+        error.body_text()
+    ))
+}
+
+fn write_failed(error: io::Error) -> ApiError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ApiError::new(
+            ErrorCode::NoSpace,
+            "the server's disk is full, so the archive was not kept; try again when the operator has freed some",
+        ),
+        _ => ApiError::internal(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_end_in_zip_are_archives() {
+        for good in ["a.zip", "x/y.zip", "c:\\d\\my.design.zip"] {
+            assert_eq!(check_extension(good), Ok(()), "{good}");
+        }
+        let cases = [
+            ("a.tar.gz", ".gz"),
+            ("a.ZIP", ".ZIP"),
+            ("a", ""),
+            (".zip", ""),
+            ("zip", ""),
+            ("a.zip.", "."),
+        ];
+        for (bad, extension) in cases {
+            let error = check_extension(bad).unwrap_err();
+            assert!(
+                error
+                    .message()
+                    .starts_with(&format!("invalid extension {extension}:")),
+                "{bad}"
+            );
+        }
+    }
+}
