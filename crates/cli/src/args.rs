@@ -1,0 +1,42 @@
+//! What can be said on the command line; the arguments of each command are in its own file.
+
+use crate::{cancel, devices, files, get, jobs, logs, retry, show, submit, wait, workers};
+use clap::{Parser, Subcommand};
+
+/// Shares FPGA tools and boards: hand in a design, get back its bitstream, log, numbers and results.
+#[derive(Debug, Parser)]
+#[command(name = "polyphemus", version, propagate_version = true, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  polyphemus serve --simulate ice40-hx8k               a server with a worker and a virtual board
+  polyphemus submit examples/blinky -o mode=hw_emu --follow
+  polyphemus get last -o results                       the files of the newest job
+
+The server is --server URL, else the variable POLYPHEMUS, else http://127.0.0.1:8000.
+A token is taken from the variable POLYPHEMUS_TOKEN.
+
+Exit codes:
+  0  good
+  1  the job failed or was cancelled
+  2  wrong use: an argument, a path or a request that cannot be
+  3  the server or the network failed";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Submit(submit::Args),
+    Jobs(jobs::Args),
+    Show(show::Args),
+    Logs(logs::Args),
+    Files(files::Args),
+    Get(get::Args),
+    Wait(wait::Args),
+    Cancel(cancel::Args),
+    Retry(retry::Args),
+    Workers(workers::Args),
+    Devices(devices::Args),
+}

@@ -1,0 +1,67 @@
+//! Exists so that the tests can link what the program `polyphemus` is made of: its roles (`serve`,
+//! `worker`) and the commands of its users, a file for each.
+//!
+//! - Invariant: nothing but `out` writes to standard output or standard error.
+//! - Invariant: what a server or a job says never reaches a terminal with control characters in it.
+
+pub mod args;
+pub mod card;
+pub mod failure;
+pub mod follow;
+pub mod job_ref;
+pub mod moment;
+pub mod neutral;
+pub mod out;
+pub mod pack;
+pub mod palette;
+pub mod server;
+pub mod table;
+
+mod cancel;
+mod devices;
+pub mod files;
+pub mod get;
+pub mod jobs;
+mod logs;
+mod progress;
+mod retry;
+pub mod show;
+mod simulate;
+mod submit;
+mod wait;
+pub mod workers;
+
+pub use args::Cli;
+pub use failure::Failure;
+
+use args::Command;
+use std::process::ExitCode;
+
+/// Does what the arguments say. The exit code of a success may tell that a *job* failed.
+pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder
+        .enable_all()
+        .build()
+        .map_err(|source| Failure::local("the program cannot start its threads", source))?;
+    let outcome = runtime.block_on(dispatch(cli.command));
+    // Whatever still reads standard input or waits for a name server must not hold up the end.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Submit(args) => submit::run(args).await,
+        Command::Jobs(args) => jobs::run(args).await,
+        Command::Show(args) => show::run(args).await,
+        Command::Logs(args) => logs::run(args).await,
+        Command::Files(args) => files::run(args).await,
+        Command::Get(args) => get::run(args).await,
+        Command::Wait(args) => wait::run(args).await,
+        Command::Cancel(args) => cancel::run(args).await,
+        Command::Retry(args) => retry::run(args).await,
+        Command::Workers(args) => workers::run(args).await,
+        Command::Devices(args) => devices::run(args),
+    }
+}
