@@ -8,12 +8,23 @@
 //! - Invariant: custody is the server's: a lease that could not be renewed in time ends the work.
 //! - There is no SQL and no flow's knowledge here: what to do comes in the plan.
 
+pub mod agent;
+pub mod backoff;
+pub mod board;
 pub mod cgroup;
 pub mod config;
+pub mod contents;
+pub mod lease;
+pub mod log;
+pub mod machine;
 pub mod process;
+pub mod run;
 pub mod sandbox;
+pub mod scan;
 pub mod stop;
 pub mod supervise;
+pub mod tools;
 pub mod workspace;
 
+pub use agent::run;
 pub use config::{Config, Sandbox, StepLimits};

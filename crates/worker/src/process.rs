@@ -124,7 +124,7 @@ impl Process {
         mut self,
         limits: Limits,
         stop: &Stop,
-        mut sink: impl AsyncFnMut(&[u8]) -> io::Result<()>,
+        mut sink: impl FnMut(&[u8]) -> io::Result<()> + Send,
     ) -> Result<Finished, ProcessError> {
         let mut watch = Watch {
             cut: None,
@@ -163,7 +163,7 @@ impl Process {
                     let count = read.map_err(ProcessError::Output)?;
                     is_open = count > 0;
                     let taken = watch.take(count);
-                    sink(&buffer[..taken]).await.map_err(ProcessError::Log)?;
+                    sink(&buffer[..taken]).map_err(ProcessError::Log)?;
                     if taken < count && watch.cut.is_none() {
                         watch.cut = Some(End::OutputLimit);
                         self.terminate(&mut watch).await;
@@ -194,7 +194,7 @@ impl Process {
         &mut self,
         watch: &mut Watch,
         buffer: &mut [u8],
-        sink: &mut impl AsyncFnMut(&[u8]) -> io::Result<()>,
+        sink: &mut (impl FnMut(&[u8]) -> io::Result<()> + Send),
     ) -> Result<(), ProcessError> {
         let until = tokio::time::Instant::now() + DRAIN_PATIENCE;
         while let Ok(read) = tokio::time::timeout_at(until, self.output.read(buffer)).await {
@@ -205,7 +205,7 @@ impl Process {
                     if taken < count {
                         watch.cut.get_or_insert(End::OutputLimit);
                     }
-                    sink(&buffer[..taken]).await.map_err(ProcessError::Log)?;
+                    sink(&buffer[..taken]).map_err(ProcessError::Log)?;
                 }
             }
         }

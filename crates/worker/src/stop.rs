@@ -7,6 +7,8 @@ use tokio::sync::watch;
 pub enum StopReason {
     /// This worker shuts down.
     Shutdown,
+    /// The virtual board ended before the steps that need it.
+    BoardLost,
     /// The user cancelled the job.
     Cancelled,
     /// The lease could not be renewed: another worker may have the stage any moment.

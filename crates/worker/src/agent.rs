@@ -1,0 +1,211 @@
+//! A worker at work: its slots, each of which waits for a stage, does it, and waits again. The only
+//! place that claims.
+
+use crate::backoff::{Backoff, chain};
+use crate::config::Config;
+use crate::machine::Machine;
+use crate::run::carry_out;
+use crate::tools;
+use polyphemus_api::worker::{Assignment, ClaimRequest};
+use polyphemus_core::label::Label;
+use polyphemus_core::stage::{StageName, WorkerId};
+use polyphemus_device::Device;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How long the server may hold a claim back.
+const CLAIM_WAIT: Duration = Duration::from_secs(30);
+
+/// Works until `shutdown`, or with [`Config::once`] until one stage is done. Fails only where this
+/// machine cannot work at all; whatever happens to the server is waited out.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let machine = Machine::prepare(config).await?;
+    let labels = tools::detect(&machine.sandbox).await;
+    tracing::info!(
+        worker = machine.config.name,
+        server = machine.config.server,
+        labels = labels
+            .iter()
+            .map(|label| label.0.as_str())
+            .collect::<Vec<_>>()
+            .join(" "),
+        "this worker offers its tools"
+    );
+    let agent = Arc::new(Agent {
+        labels: watch::Sender::new(labels),
+        is_server_away: AtomicBool::new(false),
+        is_taken: AtomicBool::new(false),
+        enough: shutdown.child_token(),
+        shutdown,
+        machine,
+    });
+    let mut work = JoinSet::new();
+    for slot in agent.slots() {
+        work.spawn(agent.clone().fill(slot));
+    }
+    let detecting = tokio::spawn(agent.clone().detect_again());
+    while let Some(ended) = work.join_next().await {
+        ended?;
+    }
+    detecting.abort();
+    Ok(())
+}
+
+#[derive(Debug)]
+struct Agent {
+    machine: Machine,
+    /// The tools of this machine, as they are now.
+    labels: watch::Sender<Vec<Label>>,
+    is_server_away: AtomicBool,
+    /// With [`Config::once`]: there is a stage.
+    is_taken: AtomicBool,
+    /// No further claims.
+    enough: CancellationToken,
+    shutdown: CancellationToken,
+}
+
+/// What one loop claims.
+#[derive(Debug, Clone)]
+struct Slot {
+    stages: Vec<StageName>,
+    device: Option<Device>,
+}
+
+impl Agent {
+    fn slots(&self) -> Vec<Slot> {
+        let config = &self.machine.config;
+        let wanted = |stages: &[StageName]| -> Vec<StageName> {
+            let wanted = stages.iter().filter(|stage| config.stages.contains(stage));
+            wanted.copied().collect()
+        };
+        let plain = |stages: &[StageName]| Slot {
+            stages: wanted(stages),
+            device: None,
+        };
+        let make = std::iter::repeat_n(plain(&[StageName::Make, StageName::Afi]), config.make_slots);
+        let run = std::iter::repeat_n(plain(&[StageName::Run]), config.run_slots);
+        let boards = config.devices.iter().filter(|device| self.is_usable(device));
+        let boards = boards.map(|device| Slot {
+            stages: wanted(&[StageName::Run]),
+            device: Some(device.clone()),
+        });
+        make.chain(run)
+            .chain(boards)
+            .filter(|slot| !slot.stages.is_empty())
+            .collect()
+    }
+
+    fn is_usable(&self, device: &Device) -> bool {
+        let reason = if device.labels.is_empty() {
+            "it is not known which board it is"
+        } else if device.simulated && !self.machine.can_simulate() {
+            "a virtual board needs iceunpack, icebox_vlog, yosys' cell models, verilator, g++ and make (Debian: `apt-get install fpga-icestorm yosys verilator g++ make`)"
+        } else if let polyphemus_device::Health::Sick { reason } = &device.health {
+            reason
+        } else {
+            return true;
+        };
+        tracing::warn!(device = device.id, reason, "a board is not offered");
+        false
+    }
+
+    /// Claims and works, one stage after the other.
+    async fn fill(self: Arc<Self>, slot: Slot) {
+        let mut backoff = Backoff::default();
+        while !self.enough.is_cancelled() {
+            let claimed = tokio::select! {
+                () = self.enough.cancelled() => return,
+                claimed = self.claim(&slot) => claimed,
+            };
+            match claimed {
+                Ok(None) => backoff = Backoff::default(),
+                Ok(Some(assignment)) => {
+                    backoff = Backoff::default();
+                    if !self.may_take() {
+                        // Another slot was faster; the lease of this one runs out by itself.
+                        return;
+                    }
+                    self.work(&slot, assignment).await;
+                }
+                Err(error) => {
+                    self.server_is_away(&error);
+                    tokio::select! {
+                        () = self.enough.cancelled() => return,
+                        () = backoff.wait() => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn claim(&self, slot: &Slot) -> Result<Option<Assignment>, polyphemus_api::ClientError> {
+        let mut labels = self.labels.borrow().clone();
+        let board = slot.device.iter().flat_map(|device| &device.labels);
+        labels.extend(board.cloned().map(Label));
+        let request = ClaimRequest {
+            worker: WorkerId(self.machine.config.name.clone()),
+            labels,
+            stages: slot.stages.clone(),
+            only_for: slot
+                .device
+                .as_ref()
+                .and_then(|device| device.labels.first().cloned())
+                .map(Label),
+            wait_ms: u64::try_from(CLAIM_WAIT.as_millis()).unwrap_or(0),
+        };
+        let claimed = self.machine.client.claim(&request).await?;
+        if self.is_server_away.swap(false, Ordering::Relaxed) {
+            tracing::info!(server = self.machine.config.server, "the server is back");
+        }
+        Ok(claimed)
+    }
+
+    /// With [`Config::once`], whether this slot is the one.
+    fn may_take(&self) -> bool {
+        if !self.machine.config.once {
+            return true;
+        }
+        self.enough.cancel();
+        !self.is_taken.swap(true, Ordering::SeqCst)
+    }
+
+    async fn work(&self, slot: &Slot, assignment: Assignment) {
+        tracing::info!(
+            job = %assignment.job, stage = %assignment.stage.name, attempt = assignment.attempt,
+            device = slot.device.as_ref().map(|device| device.id.as_str()),
+            "claimed"
+        );
+        carry_out(&self.machine, assignment, slot.device.as_ref(), &self.shutdown).await;
+    }
+
+    /// Said once, however many slots ask however often.
+    fn server_is_away(&self, error: &polyphemus_api::ClientError) {
+        if !self.is_server_away.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                error = chain(error),
+                "no stage can be claimed now; it is tried until the server is back"
+            );
+        }
+    }
+
+    /// Looks for tools again and again, so that one that was installed is offered.
+    async fn detect_again(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(self.machine.config.detect_every).await;
+            let labels = tools::detect(&self.machine.sandbox).await;
+            self.labels.send_if_modified(|now| {
+                let changed = *now != labels;
+                if changed {
+                    let text: Vec<&str> = labels.iter().map(|label| label.0.as_str()).collect();
+                    tracing::info!(labels = text.join(" "), "the tools of this machine changed");
+                    *now = labels;
+                }
+                changed
+            });
+        }
+    }
+}

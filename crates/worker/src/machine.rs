@@ -1,0 +1,140 @@
+//! What all attempts of one worker share: its folders, its sandbox, its control groups, its server.
+
+use crate::cgroup::Cgroups;
+use crate::config::Config;
+use crate::contents::Contents;
+use crate::sandbox::Sandbox;
+use crate::workspace::WorkerFolder;
+use anyhow::Context as _;
+use polyphemus_api::Client;
+use polyphemus_artifacts::Blobs;
+use polyphemus_device::simulate::Tools;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::Command;
+
+/// How long Verilator may take to say where its files are.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One worker on one machine.
+#[derive(Debug)]
+pub struct Machine {
+    pub config: Config,
+    pub client: Client,
+    pub folder: WorkerFolder,
+    pub sandbox: Sandbox,
+    /// `None` where steps run without a memory limit.
+    pub cgroups: Option<Cgroups>,
+    pub contents: Contents,
+    /// What virtual boards are built with.
+    pub board_tools: Tools,
+}
+
+impl Machine {
+    /// Looks the machine over, and removes what a dead worker of this name left on it.
+    pub async fn prepare(config: Config) -> anyhow::Result<Self> {
+        let client = Client::new(&config.server)?;
+        let folder = WorkerFolder::open(&config.folder, &config.name)?;
+        let killed = crate::supervise::kill_marked(&format!("{MARK}={}", mark_of(&folder)));
+        if killed > 0 {
+            tracing::warn!(killed, "processes were left of a worker of this name that died");
+        }
+        let sandbox = Sandbox::new(&config, &folder).await?;
+        if let Some(reason) = sandbox.reason_without() {
+            tracing::warn!(
+                reason,
+                "steps run without a sandbox, so that jobs can read this machine's files"
+            );
+        }
+        let cgroups = match Cgroups::detect() {
+            Ok(cgroups) => {
+                cgroups.remove_leftovers(&format!("{}-", config.name));
+                Some(cgroups)
+            }
+            Err(reason) => {
+                tracing::warn!(reason, "steps run without a limit on their memory");
+                None
+            }
+        };
+        let contents = contents(&config, &folder, &client)?;
+        contents
+            .trim(config.cache_bytes)
+            .await
+            .context("the fetched contents cannot be looked through")?;
+        let board_tools = board_tools(&sandbox).await;
+        Ok(Self {
+            config,
+            client,
+            folder,
+            sandbox,
+            cgroups,
+            contents,
+            board_tools,
+        })
+    }
+
+    /// The entry in the environment of every process of every step of this worker.
+    pub fn mark(&self) -> (String, String) {
+        (MARK.to_owned(), mark_of(&self.folder))
+    }
+
+    /// Whether a virtual board can be built and run here.
+    pub fn can_simulate(&self) -> bool {
+        let programs = ["iceunpack", "icebox_vlog", "verilator", "g++", "make"];
+        programs
+            .iter()
+            .all(|program| self.sandbox.find(program).is_some())
+            && Path::new(&self.board_tools.cells_sim).is_file()
+    }
+}
+
+const MARK: &str = "POLYPHEMUS_WORKER";
+
+/// Tells this worker's processes from those of another of the same name, without showing its folder.
+fn mark_of(folder: &WorkerFolder) -> String {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+    let mut hasher = DefaultHasher::new();
+    folder.path().hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+fn contents(config: &Config, folder: &WorkerFolder, client: &Client) -> anyhow::Result<Contents> {
+    let open = |path: &Path| {
+        Blobs::open_folder(path).with_context(|| format!("the contents in {} cannot be used", path.display()))
+    };
+    Ok(match &config.shared_blobs {
+        Some(path) => Contents::shared(open(path)?, client.clone()),
+        None => Contents::remote(open(&folder.blobs())?, client.clone()),
+    })
+}
+
+/// Where the tools keep their files: as they say, or as Debian has it.
+async fn board_tools(sandbox: &Sandbox) -> Tools {
+    let jobs = std::thread::available_parallelism().map_or(1, |count| count.get());
+    let mut tools = Tools::of_debian(u16::try_from(jobs).unwrap_or(u16::MAX));
+    if let Some(root) = verilator_root(sandbox).await {
+        tools.verilator_root = root;
+    }
+    let yosys = sandbox
+        .find("yosys")
+        .and_then(|program| program.canonicalize().ok());
+    if let Some(prefix) = yosys.as_deref().and_then(Path::parent).and_then(Path::parent) {
+        let cells = prefix.join("share/yosys/ice40/cells_sim.v");
+        if let (true, Some(cells)) = (cells.is_file(), cells.to_str()) {
+            tools.cells_sim = cells.to_owned();
+        }
+    }
+    tools
+}
+
+async fn verilator_root(sandbox: &Sandbox) -> Option<String> {
+    let run = Command::new(sandbox.find("verilator")?)
+        .args(["--getenv", "VERILATOR_ROOT"])
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(PATIENCE, run).await.ok()?.ok()?;
+    let root = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    Path::new(&root).is_dir().then_some(root)
+}

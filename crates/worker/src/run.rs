@@ -1,0 +1,160 @@
+//! Carries out one assignment, from the claim to the moment when the server has taken its end.
+
+mod failure;
+mod program;
+mod results;
+mod stage;
+
+pub use program::{Program, StdoutTo, shell_quoted};
+pub use stage::{Attempt, Fault};
+
+use crate::backoff::{GivenUp, chain, patiently, stopped_hard};
+use crate::lease::Lease;
+use crate::log::{Destination, Log};
+use crate::machine::Machine;
+use crate::stop::{Stop, StopReason};
+use polyphemus_api::client::AttemptRef;
+use polyphemus_api::worker::{Assignment, FinishRequest, Outcome};
+use polyphemus_core::cause::{Cause, CauseKind};
+use polyphemus_core::result::StageResult;
+use polyphemus_device::Device;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+/// At shutdown, how long the server is waited for to take the stage back; after that its lease runs out.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Does the work of `assignment`, on `device` if it needs one. When this returns, no process and no
+/// folder of the attempt is left, and the server has its end, or never will.
+pub async fn carry_out(
+    machine: &Machine,
+    assignment: Assignment,
+    device: Option<&Device>,
+    shutdown: &CancellationToken,
+) {
+    let attempt = AttemptRef::from(&assignment);
+    let stop = Stop::default();
+    let lease = Lease {
+        client: machine.client.clone(),
+        attempt: attempt.clone(),
+        length: Duration::from_millis(assignment.lease_ms),
+        stop: stop.clone(),
+    };
+    let _lease = AbortOnDropHandle::new(tokio::spawn(lease.keep()));
+    let _shutdown = AbortOnDropHandle::new(tokio::spawn({
+        let (shutdown, stop, wait) = (shutdown.clone(), stop.clone(), machine.config.shutdown_wait);
+        async move {
+            shutdown.cancelled().await;
+            tokio::time::sleep(wait).await;
+            stop.set(StopReason::Shutdown);
+        }
+    }));
+    let (outcome, result) = work(machine, &assignment, &attempt, device, &stop).await;
+    let finish = FinishRequest { outcome, result };
+    hand_in(machine, &attempt, &finish, &stop, shutdown).await;
+}
+
+/// The work itself, with its log sent to the end. Folders and processes are gone afterwards.
+async fn work(
+    machine: &Machine,
+    assignment: &Assignment,
+    attempt: &AttemptRef,
+    device: Option<&Device>,
+    stop: &Stop,
+) -> (Outcome, StageResult) {
+    let name = format!("{}-{}-{}", attempt.job, attempt.stage, attempt.attempt);
+    let begun = machine
+        .folder
+        .attempt(&name)
+        .map_err(anyhow::Error::from)
+        .and_then(|folder| Ok((Log::create(&folder.path().join("log"))?, folder)));
+    let (log, folder) = match begun {
+        Ok(begun) => begun,
+        Err(error) => return failed_before_its_start(machine, &error),
+    };
+    let sending = AbortOnDropHandle::new(tokio::spawn(log.clone().send(Destination {
+        client: machine.client.clone(),
+        attempt: attempt.clone(),
+        begin: assignment.log_offset,
+        stop: stop.clone(),
+    })));
+    let mut work = Attempt::new(
+        machine,
+        assignment,
+        name,
+        folder,
+        log.clone(),
+        device,
+        stop.clone(),
+    );
+    let outcome = work.carry_out().await;
+    let mut result = work.result();
+    drop(work);
+    log.close();
+    if let Ok(Some(why)) = sending.await {
+        result.notes.push(format!("the log is not complete: {why}"));
+    }
+    (outcome, result)
+}
+
+fn failed_before_its_start(machine: &Machine, error: &anyhow::Error) -> (Outcome, StageResult) {
+    let message = format!(
+        "the worker {} could not make a folder for the stage ({error:#}); tell its operator",
+        machine.config.name
+    );
+    tracing::error!(error = format!("{error:#}"), "an attempt could not begin");
+    let cause = Cause::new(CauseKind::WorkerTrouble, message);
+    (Outcome::Failed { cause, tree: None }, StageResult::default())
+}
+
+/// Tells the server until it has taken it, or says that it does not want it any more.
+async fn hand_in(
+    machine: &Machine,
+    attempt: &AttemptRef,
+    finish: &FinishRequest,
+    stop: &Stop,
+    shutdown: &CancellationToken,
+) {
+    if stop.get() == Some(StopReason::Superseded) {
+        return;
+    }
+    // The lease may be lost already: then the server alone knows whether it still wants to hear this.
+    let asking = Stop::default();
+    let _superseded = AbortOnDropHandle::new(tokio::spawn({
+        let (stop, asking) = (stop.clone(), asking.clone());
+        async move {
+            while stop.get() != Some(StopReason::Superseded) {
+                stop.after(stop.get()).await;
+            }
+            asking.set(StopReason::Superseded);
+        }
+    }));
+    let told = patiently(&asking, || machine.client.finish(attempt, finish));
+    let told = tokio::select! {
+        told = told => told,
+        () = farewell(shutdown, stop) => Err(GivenUp::Stopped),
+    };
+    let name = format!("{} {} {}", attempt.job, attempt.stage, attempt.attempt);
+    match told {
+        Ok(()) => tracing::info!(attempt = name, "ended"),
+        Err(GivenUp::Stopped) => tracing::info!(attempt = name, "given up: the server has ended it, or will"),
+        Err(GivenUp::Client(error)) => {
+            tracing::error!(
+                attempt = name,
+                error = chain(&error),
+                "the server does not take the end"
+            );
+        }
+    }
+}
+
+/// Ends when a worker that shuts down has tried long enough.
+async fn farewell(shutdown: &CancellationToken, stop: &Stop) {
+    shutdown.cancelled().await;
+    tokio::select! {
+        () = stopped_hard(stop) => {}
+        _ = stop.after(None) => {}
+    }
+    tokio::time::sleep(FAREWELL).await;
+}

@@ -1,0 +1,321 @@
+//! One program of an attempt: started under its limits, shown in the log, waited for.
+
+use super::stage::{Attempt, Fault};
+use crate::cgroup::CgroupLimits;
+use crate::process::{End, Finished, Limits, Process, ProcessError};
+use crate::sandbox::Access;
+use crate::supervise::Order;
+use crate::tools;
+use polyphemus_core::cause::{Cause, CauseKind};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// In the environment of every process of an attempt: the attempt's name.
+const MARK: &str = "POLYPHEMUS_ATTEMPT";
+
+/// What is to be run.
+#[derive(Debug, Default)]
+pub struct Program {
+    /// For people.
+    pub title: String,
+    pub argv: Vec<String>,
+    pub env: BTreeMap<String, String>,
+    /// As the program sees it.
+    pub folder: PathBuf,
+    /// For standard output: relative to the workspace, or a new file by its path on this machine.
+    pub stdout_to: Option<StdoutTo>,
+    /// Within what is left to the stage.
+    pub time_limit: Option<Duration>,
+    pub access: Access,
+    pub stdin: Option<OwnedFd>,
+}
+
+/// How a program ended that nobody stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    pub title: String,
+    pub finished: Finished,
+    pub out_of_memory: Option<OutOfMemory>,
+    /// What the program was allowed.
+    pub time: Duration,
+    pub output_bytes: u64,
+    pub file_bytes: u64,
+}
+
+#[derive(Debug)]
+pub enum StdoutTo {
+    Workspace(String),
+    Fresh(PathBuf),
+}
+
+impl Ran {
+    /// Exit code 0.
+    pub fn is_good(&self) -> bool {
+        self.finished.end == End::Exited { code: 0 }
+    }
+
+    /// How it ended, to stand in parentheses.
+    pub fn end_in_words(&self) -> String {
+        match &self.finished.end {
+            _ if self.out_of_memory.is_some() => "out of memory".to_owned(),
+            End::Exited { code } => format!("exit code {code}"),
+            End::Signalled { signal } => format!("signal {signal}"),
+            End::TimeLimit => format!("not done within {}", seconds(self.time)),
+            End::OutputLimit => "too much output".to_owned(),
+            End::Stopped(_) => "stopped".to_owned(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutOfMemory {
+    pub limit_bytes: Option<u64>,
+}
+
+impl Attempt<'_> {
+    /// Runs a program to its end. All its output goes to the log and to `look`.
+    pub(crate) async fn start_and_wait(
+        &self,
+        program: Program,
+        mut look: impl FnMut(&[u8]) + Send,
+    ) -> Result<Ran, Fault> {
+        let title = program.title.clone();
+        let time = program
+            .time_limit
+            .map_or(self.time_left(), |limit| limit.min(self.time_left()));
+        let cgroup = self.cgroup()?;
+        let folders = cgroup.as_ref().map(|one| one.folders()).unwrap_or_default();
+        let started = self.start(program, folders).await?;
+        let limits = Limits {
+            time,
+            output_bytes: self.output_left.load(Ordering::Relaxed),
+        };
+        let log = self.log.clone();
+        let finished = started
+            .finish(limits, &self.stop, |bytes| {
+                look(bytes);
+                self.count_output(bytes.len());
+                log.write(bytes)
+            })
+            .await
+            .map_err(|error| self.process_fault(&title, &error))?;
+        self.say(&format!(
+            "# {title}: {}, at most {} of memory",
+            seconds(finished.took),
+            bytes_in_words(finished.peak_bytes)
+        ));
+        if let End::Stopped(reason) = finished.end {
+            return Err(Fault::Stopped(reason));
+        }
+        let killed = cgroup.as_ref().is_some_and(|one| one.oom_kills() > 0);
+        Ok(Ran {
+            title,
+            finished,
+            out_of_memory: killed.then_some(OutOfMemory {
+                limit_bytes: self.machine.config.limits.memory_bytes,
+            }),
+            time,
+            output_bytes: self.machine.config.limits.output_bytes,
+            file_bytes: self.machine.config.limits.file_bytes,
+        })
+    }
+
+    /// Starts a program and shows its command in the log.
+    pub(crate) async fn start(&self, program: Program, cgroups: Vec<PathBuf>) -> Result<Process, Fault> {
+        self.say(&command_line(&program));
+        let sandbox = &self.machine.sandbox;
+        let mut argv = program.argv;
+        let name = argv.first().cloned().unwrap_or_default();
+        if let Some(first) = argv.first_mut() {
+            *first = self.locate(&name, &program.folder)?;
+        }
+        let stdout_to = match program.stdout_to {
+            Some(StdoutTo::Workspace(file)) => Some(self.folder.place(&file).map_err(|error| {
+                Fault::trouble(
+                    &format!("make the file `{file}` for the output of `{name}`"),
+                    &error,
+                )
+            })?),
+            Some(StdoutTo::Fresh(path)) => Some(path),
+            None => None,
+        };
+        let mut env = sandbox.environment(&self.folder);
+        env.extend(program.env);
+        // After the step's own: a process without the marks is not found when its supervisor is gone.
+        let marks = [self.machine.mark(), (MARK.to_owned(), self.name.clone())];
+        env.extend(marks.clone());
+        let mut wrapped = sandbox.wrap(&self.folder, argv, env, &program.folder, &program.access);
+        wrapped.env.extend(marks);
+        let number = self.programs.fetch_add(1, Ordering::Relaxed);
+        let order = Order {
+            argv: wrapped.argv,
+            env: wrapped.env,
+            folder: wrapped.folder,
+            stdout_to,
+            file_limit_bytes: self.machine.config.limits.file_bytes,
+            cgroups,
+            is_sandboxed: wrapped.is_sandboxed,
+            grace_ms: u64::try_from(self.machine.config.limits.grace.as_millis()).unwrap_or(u64::MAX),
+            status: self.folder.path().join(format!("status-{number}")),
+            role: self.role(),
+        };
+        Process::start(&self.machine.config.supervisor, order, program.stdin)
+            .await
+            .map_err(|error| self.process_fault(&program.title, &error))
+    }
+
+    /// Counts what was written against the stage's limit.
+    pub(crate) fn count_output(&self, bytes: usize) {
+        let count = |left: u64| Some(left.saturating_sub(bytes as u64));
+        // The closure always gives a value, so that this cannot fail.
+        let _ = self
+            .output_left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, count);
+    }
+
+    pub(crate) fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    fn cgroup(&self) -> Result<Option<crate::cgroup::Cgroup>, Fault> {
+        let Some(cgroups) = &self.machine.cgroups else {
+            return Ok(None);
+        };
+        let number = self.programs.load(Ordering::Relaxed);
+        let name = format!("{}-{}-{number}", self.machine.config.name, self.name);
+        let limits = CgroupLimits {
+            memory_bytes: self.machine.config.limits.memory_bytes,
+            processes: self.machine.config.limits.processes,
+        };
+        match cgroups.create(&unique(&name), limits) {
+            Ok(cgroup) => Ok(Some(cgroup)),
+            Err(error) => Err(Fault::trouble("limit the memory of the step", &error)),
+        }
+    }
+
+    /// The path of a program as the step sees it.
+    fn locate(&self, name: &str, folder: &Path) -> Result<String, Fault> {
+        if !name.contains('/') {
+            return match self.machine.sandbox.find(name) {
+                Some(path) => Ok(path.to_string_lossy().into_owned()),
+                None => Err(Fault::Failed(Cause::new(
+                    CauseKind::WorkerTrouble,
+                    format!(
+                        "the program `{name}` is not on the worker {}: {}",
+                        self.machine.config.name,
+                        tools::remedy(name)
+                    ),
+                ))),
+            };
+        }
+        let job = self.machine.sandbox.job(&self.folder);
+        let seen = folder.join(name);
+        // What lies elsewhere is the machine's; starting it shows whether it is there.
+        let Ok(relative) = seen.strip_prefix(&job) else {
+            return Ok(name.to_owned());
+        };
+        let shown = relative.display();
+        let failed = |kind, message| Err(Fault::Failed(Cause::new(kind, message)));
+        match self.folder.find(&relative.to_string_lossy()) {
+            None => failed(
+                CauseKind::MissingOutput,
+                format!("the program `{shown}` is not in the workspace: no earlier step has made it"),
+            ),
+            Some(path) if !is_executable(&path) => failed(
+                CauseKind::Exit,
+                format!(
+                    "`{shown}` is not executable: make it so (`chmod +x`) before it is handed in, or when it is made"
+                ),
+            ),
+            Some(_) => Ok(name.to_owned()),
+        }
+    }
+
+    fn process_fault(&self, title: &str, error: &ProcessError) -> Fault {
+        if let ProcessError::SupervisorDied(_) = error {
+            // Its first process died with it; what has left that one's tree is found by its mark.
+            let killed = crate::supervise::kill_marked(&format!("{MARK}={}", self.name));
+            tracing::error!(attempt = self.name, killed, "the supervisor of a step died");
+        }
+        Fault::trouble(&format!("run the step `{title}`"), error)
+    }
+
+    fn role(&self) -> Vec<String> {
+        let words = self.machine.config.supervisor.iter().skip(1);
+        words.map(|word| word.to_string_lossy().into_owned()).collect()
+    }
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+/// Programs of one step that run together have a group each.
+fn unique(name: &str) -> String {
+    use std::sync::atomic::AtomicU64;
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The command as it would be typed.
+fn command_line(program: &Program) -> String {
+    let mut line = String::from("$");
+    for (name, value) in &program.env {
+        let _ = write!(line, " {name}={}", shell_quoted(value));
+    }
+    for word in &program.argv {
+        let _ = write!(line, " {}", shell_quoted(word));
+    }
+    let file = match &program.stdout_to {
+        Some(StdoutTo::Workspace(file)) => Some(Path::new(file).into()),
+        Some(StdoutTo::Fresh(path)) => path.file_name().map(PathBuf::from),
+        None => None,
+    };
+    if let Some(file) = file {
+        let _ = write!(line, " > {}", shell_quoted(&file.to_string_lossy()));
+    }
+    line
+}
+
+/// A word as a shell would read it back.
+pub fn shell_quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+pub(super) fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+/// A size in bytes, rounded for people.
+pub(super) fn bytes_in_words(bytes: u64) -> String {
+    const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match UNITS.into_iter().find(|(_, size)| bytes >= *size) {
+        Some((unit, size)) if bytes.is_multiple_of(size) => format!("{} {unit}", bytes / size),
+        Some((unit, size)) => format!("{:.1} {unit}", bytes as f64 / size as f64),
+        None => format!("{bytes} bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_only_where_a_shell_would_split_or_expand_them() {
+        assert_eq!(shell_quoted("--json=a/b.json"), "--json=a/b.json");
+        assert_eq!(shell_quoted("read_verilog x; synth"), "'read_verilog x; synth'");
+        assert_eq!(shell_quoted("it's"), r"'it'\''s'");
+        assert_eq!(shell_quoted(""), "''");
+        assert_eq!(shell_quoted("$HOME"), "'$HOME'");
+    }
+}

@@ -1,0 +1,328 @@
+//! The steps of one attempt in their order, and what is made of their end.
+
+use super::program::{Program, StdoutTo};
+use super::{failure, results};
+use crate::backoff::chain;
+use crate::board::{self, Board};
+use crate::contents::ContentsError;
+use crate::log::Log;
+use crate::machine::Machine;
+use crate::sandbox::Access;
+use crate::stop::{Stop, StopReason};
+use crate::workspace::AttemptFolder;
+use polyphemus_api::worker::{Assignment, Outcome};
+use polyphemus_artifacts::Tree;
+use polyphemus_artifacts::workspace::materialise;
+use polyphemus_core::TreeHash;
+use polyphemus_core::cause::{Cause, CauseKind};
+use polyphemus_core::plan::{Run, Step};
+use polyphemus_core::result::{StageResult, Verdict};
+use polyphemus_device::{Device, DeviceLock};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::time::{Duration, Instant};
+
+/// One attempt at work.
+#[derive(Debug)]
+pub struct Attempt<'a> {
+    pub(crate) machine: &'a Machine,
+    pub(crate) assignment: &'a Assignment,
+    pub(crate) name: String,
+    // Dropped in this order: the board's simulation lives in the folder.
+    pub(crate) board: Option<Board>,
+    pub(crate) folder: AttemptFolder,
+    pub(crate) log: Log,
+    pub(crate) stop: Stop,
+    pub(crate) device: Option<&'a Device>,
+    pub(crate) device_lock: Option<DeviceLock>,
+    pub(crate) deadline: Instant,
+    /// Of the stage's limit, in bytes.
+    pub(crate) output_left: AtomicU64,
+    /// How many programs were started.
+    pub(crate) programs: AtomicU32,
+    notes: Vec<String>,
+    verdict: Option<Verdict>,
+    reports: Vec<polyphemus_core::report::Report>,
+    bitstream: Option<String>,
+}
+
+/// Why no further step is done.
+#[derive(Debug)]
+pub enum Fault {
+    Stopped(StopReason),
+    Failed(Cause),
+}
+
+impl Fault {
+    /// The worker itself is at fault, not the design.
+    pub(crate) fn trouble(doing: &str, error: &dyn std::error::Error) -> Self {
+        let message = format!(
+            "this worker could not {doing}: {}. Nothing is wrong with the design; the worker's operator has to look at it if it happens again",
+            chain(error)
+        );
+        Self::Failed(Cause::new(CauseKind::WorkerTrouble, message))
+    }
+}
+
+impl<'a> Attempt<'a> {
+    pub(crate) fn new(
+        machine: &'a Machine,
+        assignment: &'a Assignment,
+        name: String,
+        folder: AttemptFolder,
+        log: Log,
+        device: Option<&'a Device>,
+        stop: Stop,
+    ) -> Self {
+        Self {
+            machine,
+            assignment,
+            name,
+            board: None,
+            folder,
+            log,
+            stop,
+            device,
+            device_lock: None,
+            deadline: Instant::now() + Duration::from_secs(assignment.stage.time_limit_s),
+            output_left: AtomicU64::new(machine.config.limits.output_bytes),
+            programs: AtomicU32::new(0),
+            notes: Vec::new(),
+            verdict: None,
+            reports: Vec::new(),
+            bitstream: None,
+        }
+    }
+
+    /// What became known, for [`polyphemus_api::worker::FinishRequest`].
+    pub(crate) fn result(&mut self) -> StageResult {
+        StageResult {
+            reports: std::mem::take(&mut self.reports),
+            verdict: self.verdict.take(),
+            bitstream: self.bitstream.take(),
+            device: self.device.map(|device| device.id.clone()),
+            notes: std::mem::take(&mut self.notes),
+        }
+    }
+
+    pub(crate) async fn carry_out(&mut self) -> Outcome {
+        let input = match self.prepare().await {
+            Ok(input) => input,
+            Err(fault) => return self.ended_without_tree(fault),
+        };
+        let mut fault = self.steps().await.err();
+        self.end_board().await;
+        // A cancel that comes with the last step's end is a cancel; a lost lease a lost lease.
+        if let Some(reason) = self.stop.get().filter(|reason| *reason != StopReason::Shutdown) {
+            fault = Some(Fault::Stopped(reason));
+        }
+        match fault {
+            Some(Fault::Stopped(reason)) => self.ended_without_tree(Fault::Stopped(reason)),
+            Some(Fault::Failed(cause)) => {
+                self.read_results(false);
+                let tree = match self.leave(&input).await {
+                    Ok(tree) => Some(tree),
+                    Err(Fault::Failed(why)) => {
+                        self.note(format!(
+                            "the files of the failed stage are not kept: {}",
+                            why.message
+                        ));
+                        None
+                    }
+                    Err(stopped) => return self.ended_without_tree(stopped),
+                };
+                self.say_failed(&cause);
+                Outcome::Failed { cause, tree }
+            }
+            None => {
+                self.read_results(true);
+                match self.leave(&input).await {
+                    Ok(tree) => Outcome::Succeeded { tree },
+                    Err(fault) => self.ended_without_tree(fault),
+                }
+            }
+        }
+    }
+
+    pub(crate) fn note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
+    /// A line in the log; that it cannot be written shows at the next output of a step.
+    pub(crate) fn say(&self, line: &str) {
+        if let Err(error) = self.log.line(line) {
+            tracing::warn!(attempt = self.name, %error, "a line of the log is lost");
+        }
+    }
+
+    async fn prepare(&mut self) -> Result<Tree, Fault> {
+        if let Some(reason) = self.machine.sandbox.reason_without() {
+            self.note(format!("ran without sandbox because {reason}"));
+        }
+        if let Some(device) = self.device {
+            let holder = format!("{} of {}", self.name, self.machine.config.name);
+            let lock = DeviceLock::acquire(&self.machine.folder.devices(), &device.id, &holder)
+                .map_err(|error| Fault::Failed(Cause::new(CauseKind::Device, chain(&error))))?;
+            self.device_lock = Some(lock);
+        }
+        let contents = &self.machine.contents;
+        let fetched = contents.fetch(&self.assignment.tree, &self.stop).await;
+        let tree = fetched.map_err(|error| self.contents_fault("fetch the files of the stage", error))?;
+        match materialise(&tree, contents.blobs(), &self.folder.job()).await {
+            Ok(()) => Ok(tree),
+            Err(polyphemus_artifacts::workspace::WorkspaceError::Blob(error)) => {
+                Err(self.contents_fault("read the files of the stage", error.into()))
+            }
+            Err(error) => Err(Fault::trouble("lay out the files of the stage", &error)),
+        }
+    }
+
+    async fn steps(&mut self) -> Result<(), Fault> {
+        for step in &self.assignment.stage.steps {
+            if let Some(reason) = self.stop.get() {
+                return Err(Fault::Stopped(reason));
+            }
+            match step {
+                Step::Run(run) => self.run(run).await?,
+                Step::Load(load) => board::load(self, load).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn run(&mut self, run: &Run) -> Result<(), Fault> {
+        let (argv, env) = self.with_serial(run)?;
+        let program = Program {
+            title: run.title.clone(),
+            argv,
+            env,
+            folder: self.machine.sandbox.job(&self.folder).join(&run.folder),
+            stdout_to: run.stdout_to.clone().map(StdoutTo::Workspace),
+            time_limit: run.time_limit_s.map(Duration::from_secs),
+            access: Access {
+                network: self.assignment.stage.network,
+                serial: self.board.as_ref().and_then(|board| board.port().map(Into::into)),
+                ..Access::default()
+            },
+            stdin: None,
+        };
+        let mut judge = failure::Judge::new(run).map_err(|error| {
+            Fault::trouble(&format!("read the rules of the step `{}`", run.title), &error)
+        })?;
+        let ran = self.start_and_wait(program, |bytes| judge.feed(bytes)).await?;
+        judge.read_file(run, &self.folder);
+        let judged = judge.judge(run, &ran, |file| self.folder.find(file).is_some());
+        self.verdict = judged.verdict.or(self.verdict.take());
+        judged.outcome.map_err(Fault::Failed)
+    }
+
+    /// Puts the serial port of the board into what the plan says.
+    fn with_serial(&self, run: &Run) -> Result<(Vec<String>, BTreeMap<String, String>), Fault> {
+        const PLACE: &str = "{serial}";
+        let port = self.board.as_ref().and_then(|board| board.port());
+        let port = port.map(|port| self.machine.sandbox.serial(port).to_string_lossy().into_owned());
+        let mut env = run.env.clone();
+        let mut argv = run.argv.clone();
+        let texts = || run.argv.iter().chain(run.env.values());
+        match &port {
+            None if texts().any(|text| text.contains(PLACE)) => {
+                let message = format!(
+                    "the step `{}` needs the serial port of a board, and no board with one is loaded",
+                    run.title
+                );
+                return Err(Fault::Failed(Cause::new(CauseKind::Device, message)));
+            }
+            None => {}
+            Some(port) => {
+                for text in argv.iter_mut().chain(env.values_mut()) {
+                    *text = text.replace(PLACE, port);
+                }
+                env.insert("POLYPHEMUS_SERIAL".to_owned(), port.clone());
+            }
+        }
+        Ok((argv, env))
+    }
+
+    async fn end_board(&mut self) {
+        if let Some(board) = self.board.take() {
+            board.end().await;
+        }
+    }
+
+    fn read_results(&mut self, succeeded: bool) {
+        let stage = &self.assignment.stage;
+        let (reports, notes) = results::read_reports(&stage.reports, &self.folder, succeeded);
+        self.reports = reports;
+        self.notes.extend(notes);
+        self.bitstream = stage
+            .bitstream
+            .clone()
+            .filter(|path| self.folder.find(path).is_some());
+    }
+
+    /// Makes the workspace the stage's tree, at the server too.
+    async fn leave(&mut self, input: &Tree) -> Result<TreeHash, Fault> {
+        let config = &self.machine.config;
+        let stage = &self.assignment.stage;
+        let contents = &self.machine.contents;
+        let taken = results::snapshot(
+            &self.folder,
+            contents.blobs(),
+            input,
+            &stage.discard,
+            &config.tree_limits,
+        );
+        let taken = tokio::select! {
+            taken = taken => taken?,
+            () = crate::backoff::stopped_hard(&self.stop) => {
+                return Err(Fault::Stopped(self.stop.get().unwrap_or(StopReason::Superseded)));
+            }
+        };
+        self.notes.extend(taken.notes);
+        let published = contents.publish(&taken.tree, &self.stop).await;
+        published.map_err(|error| self.contents_fault("hand in the files of the stage", error))
+    }
+
+    fn contents_fault(&self, doing: &str, error: ContentsError) -> Fault {
+        match (&error, self.stop.get()) {
+            (ContentsError::Stopped, Some(reason)) => Fault::Stopped(reason),
+            _ if error.is_corrupt() => Fault::Failed(Cause::new(
+                CauseKind::CorruptContent,
+                format!("it was not possible to {doing}: {}", chain(&error)),
+            )),
+            _ => Fault::trouble(doing, &error),
+        }
+    }
+
+    fn ended_without_tree(&self, fault: Fault) -> Outcome {
+        match fault {
+            Fault::Stopped(StopReason::Cancelled) => {
+                self.say("cancelled: all processes of the stage were ended");
+                Outcome::Cancelled
+            }
+            Fault::Stopped(StopReason::BoardLost) => {
+                let cause = Cause::new(
+                    CauseKind::Device,
+                    "the virtual board ended while the stage needed it; the end of the log says why",
+                );
+                self.say_failed(&cause);
+                Outcome::Failed { cause, tree: None }
+            }
+            Fault::Stopped(_) => {
+                self.say("handed back: this worker stops, and another one starts the stage anew");
+                Outcome::Released
+            }
+            Fault::Failed(cause) => {
+                self.say_failed(&cause);
+                Outcome::Failed { cause, tree: None }
+            }
+        }
+    }
+
+    fn say_failed(&self, cause: &Cause) {
+        self.say(&format!("failed: {cause}"));
+        if let Some(line) = &cause.line {
+            self.say(&format!("  {line}"));
+        }
+    }
+}
