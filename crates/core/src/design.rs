@@ -39,6 +39,32 @@ impl Design {
         self.files.keys().map(String::as_str)
     }
 
+    /// The innermost folder that holds every file; `None` where files lie at the root.
+    pub fn only_folder(&self) -> Option<String> {
+        let folder = |path: &'_ str| {
+            path.rsplit_once('/')
+                .map_or_else(String::new, |(folder, _)| folder.to_owned())
+        };
+        let mut paths = self.paths();
+        let mut shared = folder(paths.next()?);
+        for path in paths {
+            while !shared.is_empty() && !path.starts_with(&format!("{shared}/")) {
+                shared = folder(&shared);
+            }
+        }
+        (!shared.is_empty()).then_some(shared)
+    }
+
+    /// The files below a folder, as they are seen from there.
+    pub fn below(&self, folder: &str) -> Self {
+        let inside = |path: &str| Some(path.strip_prefix(folder)?.strip_prefix('/')?.to_owned());
+        Self::new(
+            self.files
+                .iter()
+                .filter_map(|(path, file)| Some((inside(path)?, file.clone()))),
+        )
+    }
+
     pub fn files(&self) -> impl Iterator<Item = (&str, &DesignFile)> {
         self.files.iter().map(|(path, file)| (path.as_str(), file))
     }
@@ -49,6 +75,9 @@ pub fn wants_text(path: &str, size_bytes: u64) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let ending = name.rsplit_once('.').map(|(_, ending)| ending);
     let by_name = matches!(name, "Makefile" | "makefile" | "GNUmakefile");
-    let by_ending = matches!(ending, Some("v" | "sv" | "vh" | "svh" | "pcf" | "lpf" | "cst"));
+    let by_ending = matches!(
+        ending,
+        Some("v" | "sv" | "vh" | "svh" | "pcf" | "lpf" | "cst" | "c" | "cc" | "cpp" | "cxx" | "h" | "hpp",)
+    );
     size_bytes <= TEXT_LIMIT_BYTES && (by_name || by_ending)
 }

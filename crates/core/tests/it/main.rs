@@ -1,4 +1,9 @@
 //! The rules of the core, a file for each noun.
 
+mod design;
+mod failure;
 mod job;
+mod plan;
+mod plan_any;
+mod plan_error;
 mod stage;

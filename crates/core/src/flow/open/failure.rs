@@ -142,19 +142,25 @@ pub(super) fn compile_netlist(testbench: &str, top: &str) -> Vec<FailureRule> {
         missing_cells(),
         rule(
             None,
-            r"(Unable to bind|Could not find|Unknown module type|parameter .* not found|is not a port of|Unable to elaborate|: error: )",
+            r"(: syntax error|^I give up\.)",
             SourceError,
-            format!(
-                "{testbench} does not fit the logic that came out of the bitstream: there `{top}` has its ports \
-                 and nothing else, so use no names of inner nets, no parameters, and connect ports by name; or \
-                 choose mode `sw_emu`, which simulates the sources"
-            ),
+            format!("Icarus Verilog cannot compile {testbench}: the line below names the line to correct"),
         ),
         rule(
             None,
-            r"(: syntax error|I give up\.)",
+            r"error: Unknown module type: ",
             SourceError,
-            format!("Icarus Verilog cannot compile {testbench}: the line below names the line to correct"),
+            format!("{testbench} uses a module that no file of the design defines: add its file"),
+        ),
+        rule(
+            None,
+            r"(: error: |^error: |: sorry: )",
+            SourceError,
+            format!(
+                "{testbench} does not fit the logic that came out of the bitstream: there `{top}` has its ports \
+                 and nothing else, so use no names of inner nets, and connect ports by name; or choose mode \
+                 `sw_emu`, which simulates the sources"
+            ),
         ),
     ]
 }

@@ -56,6 +56,21 @@ pub(super) fn name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
+/// A path without `.`, `..` and doubled slashes; `None` when it leaves the design.
+pub(super) fn normal(path: &str) -> Option<String> {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    (!parts.is_empty()).then(|| parts.join("/"))
+}
+
 /// The name without its last ending.
 pub(super) fn stem(path: &str) -> &str {
     let name = name(path);

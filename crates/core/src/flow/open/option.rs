@@ -75,7 +75,9 @@ pub(super) struct Options {
 }
 
 impl Options {
-    pub(super) fn read(given: &JobOptions) -> Result<Self, PlanError> {
+    /// Reads and checks every option. Where the design lies in a `folder`, its files may be named as
+    /// they are seen from there or from outside.
+    pub(super) fn read(given: &JobOptions, folder: Option<&str>) -> Result<Self, PlanError> {
         if let Some(name) = given.keys().find(|name| !KNOWN.contains(&name.as_str())) {
             return Err(PlanError::UnknownOption {
                 name: shown(name),
@@ -88,7 +90,12 @@ impl Options {
                 .map(String::as_str)
                 .filter(|value| !value.is_empty())
         };
-        let path = |name: &'static str| text(name).map(|value| path(name, value)).transpose();
+        let inside = |value| {
+            folder
+                .and_then(|folder| strip_folder(value, folder))
+                .unwrap_or(value)
+        };
+        let path = |name: &'static str| text(name).map(|value| path(name, inside(value))).transpose();
         let line = |name: &'static str| text(name).map(|value| line(name, value)).transpose();
         Ok(Self {
             mode: mode(text("mode"), is_on(given, "estimate"))?,
@@ -208,6 +215,13 @@ fn path(name: &str, value: &str) -> Result<String, PlanError> {
             format!("a file of the design is expected, but this {why}"),
         )),
     }
+}
+
+fn strip_folder<'v>(path: &'v str, folder: &str) -> Option<&'v str> {
+    path.strip_prefix("./")
+        .unwrap_or(path)
+        .strip_prefix(folder)?
+        .strip_prefix('/')
 }
 
 fn line(name: &str, value: &str) -> Result<String, PlanError> {

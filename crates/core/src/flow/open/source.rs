@@ -145,11 +145,11 @@ impl<'a> Library<'a> {
     /// any, the nearest first.
     fn included_file(&self, includer: &str, target: &str) -> Option<(&'a str, String)> {
         let own = file::folder(includer);
-        let beside = normal(&format!("{own}/{target}"))?;
+        let beside = file::normal(&format!("{own}/{target}"))?;
         if let Some((&path, _)) = self.files.get_key_value(beside.as_str()) {
             return Some((path, own.to_owned()));
         }
-        let target = normal(target)?;
+        let target = file::normal(target)?;
         let below = format!("/{target}");
         let path = self
             .files
@@ -337,21 +337,6 @@ fn named_as_file(path: &str) -> VerilogFile {
         units: BTreeMap::from([(file::stem(path).to_owned(), unit)]),
         ..VerilogFile::default()
     }
-}
-
-/// A path without `.`, `..` and doubled slashes; `None` when it leaves the design.
-fn normal(path: &str) -> Option<String> {
-    let mut parts = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
-        }
-    }
-    (!parts.is_empty()).then(|| parts.join("/"))
 }
 
 fn shared_folders(one: &str, other: &str) -> usize {

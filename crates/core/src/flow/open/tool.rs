@@ -163,6 +163,8 @@ impl Build<'_> {
                 &unpacked,
             ],
         );
+        // Else Python's order of sets, and with it the order of the ports, differs from run to run.
+        back.env.insert("PYTHONHASHSEED".to_owned(), "0".to_owned());
         back.stdout_to = Some(netlist.clone());
         back.makes = vec![netlist];
         [unpack, back]
@@ -176,7 +178,7 @@ impl Build<'_> {
         argv.extend(others.include_folders.iter().map(|folder| format!("-I{folder}")));
         argv.extend(texts([ICE40_CELLS, &netlist]));
         argv.extend(others.files.iter().map(|&path| path.to_owned()));
-        let mut run = Run::new("compilation of the bitstream's logic", argv);
+        let mut run = Run::new("compilation", argv);
         run.makes = vec![made];
         run.failures = failure::compile_netlist(testbench, self.top);
         run
@@ -237,7 +239,9 @@ pub(super) fn compile_host(host: &Host) -> Option<Run> {
         Language::Cpp => "c++",
         Language::Python => return None,
     };
-    let argv = [compiler, "-O2", "-Wall", "-o", HOST_PROGRAM, &host.path, "-lm"];
+    let mut argv = texts([compiler, "-O2", "-Wall", "-o", HOST_PROGRAM, &host.path]);
+    argv.extend(host.companions.iter().cloned());
+    argv.push("-lm".to_owned());
     let mut run = Run::new("host program", argv);
     run.makes = vec![HOST_PROGRAM.to_owned()];
     run.failures = failure::compile_host(&host.path);

@@ -179,7 +179,11 @@ fn ambiguous(roots: &[&Module<'_>], modules: &[Module<'_>]) -> PlanError {
         };
     }
     PlanError::Ambiguous {
-        what: "modules that no other uses".into(),
+        what: if roots.is_empty() {
+            "modules, each of which another uses".into()
+        } else {
+            "modules that no other uses".into()
+        },
         candidates: names.into_iter().take(20).map(str::to_owned).collect(),
         option: "top",
     }
