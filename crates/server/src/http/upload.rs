@@ -252,7 +252,10 @@ fn check_extension(file_name: &str) -> ApiResult<()> {
     if extension == ".zip" {
         return Ok(());
     }
-    let shown: String = extension.chars().take(40).collect();
+    let shown: String = match extension {
+        "" => "(the name has none)".into(),
+        extension => extension.chars().take(40).collect(),
+    };
     Err(ApiError::bad_request(format!(
         "invalid extension {shown}: a design is handed in as a zip archive, and its name must end in .zip"
     )))
@@ -297,9 +300,9 @@ mod tests {
         let cases = [
             ("a.tar.gz", ".gz"),
             ("a.ZIP", ".ZIP"),
-            ("a", ""),
-            (".zip", ""),
-            ("zip", ""),
+            ("a", "(the name has none)"),
+            (".zip", "(the name has none)"),
+            ("zip", "(the name has none)"),
             ("a.zip.", "."),
         ];
         for (bad, extension) in cases {

@@ -1,0 +1,208 @@
+//! Files and logs of a job: what is sent, in what part, and under which guard.
+
+use crate::server::{TestServer, archive};
+use polyphemus_core::job::JobId;
+
+async fn job(server: &TestServer) -> JobId {
+    let files = [
+        (
+            "blinky.v",
+            "module blinky(input clk, output led);\n  assign led = clk;\nendmodule\n",
+        ),
+        ("blinky.pcf", "set_io clk J3\nset_io led B5\n"),
+        ("docs/evil.html", "<script>alert(1)</script>"),
+        ("docs/x y&z.bin", "0123456789"),
+        (".hidden", "h"),
+    ];
+    server
+        .submit(archive(&files), &[("mode", "estimate"), ("top", "blinky")])
+        .await
+}
+
+#[tokio::test]
+async fn files_are_listed_as_the_original_lists_them() {
+    let server = TestServer::start().await;
+    let id = job(&server).await;
+    let listed: Vec<String> = serde_json::from_str(&server.text(&format!("/jobs/{id}/files")).await).unwrap();
+    assert_eq!(
+        listed,
+        [
+            "log.txt",
+            "code/blinky.pcf",
+            "code/blinky.v",
+            "code/docs/evil.html",
+            "code/docs/x y&z.bin"
+        ]
+    );
+    let ours = server.client.files(&id).await.unwrap();
+    assert_eq!(ours.of, "upload");
+    assert_eq!(ours.files.len(), 5);
+    for path in listed {
+        let escaped = path.replace(' ', "%20");
+        assert_eq!(
+            server.get(&format!("/jobs/{id}/files/{escaped}")).await.status(),
+            200,
+            "{path}"
+        );
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn no_file_of_a_job_can_act_as_a_page() {
+    let server = TestServer::start().await;
+    let id = job(&server).await;
+    for (path, kind) in [
+        ("code/docs/evil.html", "text/plain; charset=utf-8"),
+        ("code/blinky.v", "text/plain; charset=utf-8"),
+        ("code/docs/x%20y&z.bin", "application/octet-stream"),
+        ("log.txt", "text/plain; charset=utf-8"),
+    ] {
+        let response = server.get(&format!("/jobs/{id}/files/{path}")).await;
+        let headers = response.headers();
+        assert_eq!(headers["content-type"], kind, "{path}");
+        assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
+        assert_eq!(
+            headers["content-security-policy"], "sandbox; default-src 'none'",
+            "{path}"
+        );
+        if kind == "application/octet-stream" {
+            assert_eq!(
+                headers["content-disposition"],
+                "attachment; filename*=UTF-8''x%20y%26z.bin"
+            );
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_part_of_a_file_is_sent_as_asked() {
+    let server = TestServer::start().await;
+    let id = job(&server).await;
+    let url = server.at(&format!("/api/v1/jobs/{id}/files/docs/x%20y&z.bin"));
+    let ask = |name: &'static str, value: String| server.http.get(&url).header(name, value).send();
+    let whole = server.http.get(&url).send().await.unwrap();
+    let etag = whole.headers()["etag"].to_str().unwrap().to_owned();
+    assert_eq!(whole.headers()["content-length"], "10");
+    let hash = &server.client.files(&id).await.unwrap().files[4].hash;
+    assert_eq!(etag, format!("\"{hash}\""));
+    let part = ask("range", "bytes=2-4".into()).await.unwrap();
+    assert_eq!(part.status(), 206);
+    assert_eq!(part.headers()["content-range"], "bytes 2-4/10");
+    assert_eq!(part.text().await.unwrap(), "234");
+    assert_eq!(
+        ask("range", "bytes=-3".into())
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap(),
+        "789"
+    );
+    let beyond = ask("range", "bytes=10-".into()).await.unwrap();
+    assert_eq!(beyond.status(), 416);
+    assert_eq!(beyond.headers()["content-range"], "bytes */10");
+    let known = ask("if-none-match", etag.clone()).await.unwrap();
+    assert_eq!(known.status(), 304);
+    let stale = server
+        .http
+        .get(&url)
+        .header("range", "bytes=2-4")
+        .header("if-range", "\"other\"");
+    assert_eq!(stale.send().await.unwrap().text().await.unwrap(), "0123456789");
+    let head = server.http.head(&url).send().await.unwrap();
+    assert_eq!(head.headers()["content-length"], "10");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn no_path_leads_out_of_a_job() {
+    let server = TestServer::start().await;
+    let id = job(&server).await;
+    // reqwest would tidy these up; so they are sent as they stand.
+    for path in [
+        "files/code/../../../polyphemus.db",
+        "files/../log.txt",
+        "files/code/%2e%2e/%2e%2e/polyphemus.db",
+        "files/code/..%2f..%2fpolyphemus.db",
+        "files/code/%2fetc%2fpasswd",
+        "files//etc/passwd",
+        "files/code//etc/passwd",
+        "files/code/docs",
+        "files/code/docs/",
+        "files/code/./blinky.v",
+        "files/code/blinky.v%00",
+        "files/code/docs%5cevil.html",
+        "files/blinky.v",
+        "files/code/%ff",
+        "files/",
+        "../log.txt",
+        "%2e%2e/log.txt",
+    ] {
+        let status = raw_status(&server, &format!("/jobs/{id}/{path}")).await;
+        assert!(matches!(status, 404 | 400), "{path} gives {status}");
+        // The API's files have no `code/` before them.
+        let path = match path {
+            "files/blinky.v" => "files/code/blinky.v".to_owned(),
+            path => path.replace("code/", ""),
+        };
+        let status = raw_status(&server, &format!("/api/v1/jobs/{id}/{path}")).await;
+        assert!(
+            matches!(status, 404 | 400 | 405),
+            "{path} gives {status} in the API"
+        );
+    }
+    assert_eq!(raw_status(&server, "/jobs/../log.txt").await, 404);
+    assert_eq!(raw_status(&server, "/static/../style.css").await, 404);
+    assert_eq!(
+        raw_status(&server, "/static/style.css").await,
+        200,
+        "the table's sender works"
+    );
+    server.stop().await;
+}
+
+/// The status of a request whose path is sent as it stands.
+async fn raw_status(server: &TestServer, path: &str) -> u16 {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer[9..12]).parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_log_is_read_from_any_offset() {
+    let server = TestServer::start().await;
+    let id = job(&server).await;
+    let log = server.text(&format!("/jobs/{id}/log.txt")).await;
+    assert!(log.contains("accepted"), "{log}");
+    let path = format!("/api/v1/jobs/{id}/log");
+    assert_eq!(server.text(&format!("{path}?offset=5")).await, log[5..]);
+    assert_eq!(server.text(&format!("{path}?offset={}", log.len())).await, "");
+    assert_eq!(
+        server
+            .get(&format!("{path}?offset={}", log.len() + 1))
+            .await
+            .status(),
+        416
+    );
+    let part = server
+        .http
+        .get(server.at(&path))
+        .header("range", "bytes=3-6")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(part.status(), 206);
+    assert_eq!(
+        part.headers()["content-range"],
+        format!("bytes 3-6/{}", log.len())
+    );
+    assert_eq!(part.text().await.unwrap(), log[3..7]);
+    server.stop().await;
+}
