@@ -3,6 +3,7 @@
 
 use super::icon::Icon;
 use super::log::LogEnd;
+use super::prose::Prose;
 use super::result::ResultCard;
 use super::stage::{self, StageLine};
 use super::time::{self, Moment};
@@ -15,7 +16,7 @@ use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use polyphemus_api::job::Job;
-use polyphemus_core::job::{JobId, JobState};
+use polyphemus_core::job::JobId;
 use serde::Deserialize;
 
 #[derive(Debug, Template)]
@@ -32,14 +33,14 @@ struct JobPage {
     mode_says: &'static str,
     submitted: Moment,
     duration: String,
-    waiting_for: Option<String>,
+    waiting_for: Option<Prose>,
     result: Option<ResultCard>,
     stages: Vec<StageLine>,
     /// The stages that can be entered again now, the likely one first.
     retry: Vec<(&'static str, &'static str)>,
     options: Vec<(String, String)>,
     decisions: Vec<(String, String)>,
-    notes: Vec<String>,
+    notes: Vec<Prose>,
     log: LogEnd,
     /// Of the log before what is shown.
     log_before: Option<String>,
@@ -63,7 +64,10 @@ pub(crate) async fn job_page(site: &Site, id: &JobId) -> ApiResult<Response> {
         mode_says: mode_says(&job.mode),
         submitted: Moment::new(job.submitted_ms, now_ms),
         duration: time::duration(end_ms - job.submitted_ms),
-        waiting_for: job.stages.iter().find_map(|stage| stage.waiting_for.clone()),
+        waiting_for: job
+            .stages
+            .iter()
+            .find_map(|stage| Some(Prose::new(stage.waiting_for.as_ref()?))),
         result: ResultCard::of(&job),
         stages: stage::lines(&job, now_ms),
         retry: retries(&job),
@@ -75,7 +79,7 @@ pub(crate) async fn job_page(site: &Site, id: &JobId) -> ApiResult<Response> {
         mode: job.mode,
         options: job.options.into_iter().collect(),
         decisions: job.decisions.into_iter().collect(),
-        notes: job.notes,
+        notes: job.notes.iter().map(|note| Prose::new(note)).collect(),
     };
     Ok(rendered(&page)?.into_response())
 }
@@ -137,16 +141,12 @@ fn mode_says(mode: &str) -> &'static str {
 }
 
 impl JobPage {
-    /// While it is not over, the page changes.
+    /// The title, or the id of a job without one.
     fn heading(&self) -> &str {
         if self.title.is_empty() {
             &self.id
         } else {
             &self.title
         }
-    }
-
-    fn is_good(&self) -> bool {
-        self.state == JobState::Done.title()
     }
 }

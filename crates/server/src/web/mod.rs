@@ -7,6 +7,7 @@ mod icon;
 mod job;
 mod list;
 mod log;
+mod prose;
 mod result;
 mod size;
 mod stage;
@@ -20,6 +21,7 @@ pub(crate) use list::list_page;
 use crate::http::error::{ApiError, ApiResult};
 use askama::Template;
 use axum::response::Html;
+use prose::Prose;
 
 /// No inline scripts or styles, nothing from elsewhere, no frames.
 pub(crate) const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -30,7 +32,7 @@ pub(crate) const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; sty
 struct ErrorPage<'a> {
     status: u16,
     reason: &'a str,
-    message: &'a str,
+    message: Prose,
 }
 
 /// An error as a page.
@@ -39,7 +41,7 @@ pub(crate) fn error_page(error: &ApiError) -> Html<String> {
     let page = ErrorPage {
         status: status.as_u16(),
         reason: status.canonical_reason().unwrap_or("Error"),
-        message: error.message(),
+        message: Prose::new(error.message()),
     };
     // The answer is an error already; without its page it is still a sentence.
     Html(page.render().unwrap_or_else(|_| format!("{}", status.as_u16())))

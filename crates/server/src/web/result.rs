@@ -1,6 +1,7 @@
 //! The card with what a job came to: verdict, cause of a failure, numbers, bitstream.
 
 use super::files;
+use super::prose::Prose;
 use super::size::thousands;
 use super::stage;
 use polyphemus_api::job::Job;
@@ -31,7 +32,7 @@ pub(super) struct VerdictLine {
 pub(super) struct Failure {
     pub(super) stage: &'static str,
     pub(super) title: &'static str,
-    pub(super) message: String,
+    pub(super) message: Prose,
     pub(super) step: Option<String>,
     pub(super) exit_code: Option<i32>,
     pub(super) line: Option<String>,
@@ -126,7 +127,7 @@ fn failure(job: &Job) -> Option<Failure> {
     Some(Failure {
         stage: stage::title(failed.name),
         title: cause.kind.title(),
-        message: cause.message.clone(),
+        message: Prose::new(&cause.message),
         step: cause.step.clone(),
         exit_code: cause.exit_code,
         line: cause.line.clone(),
@@ -168,7 +169,7 @@ impl ClockLine {
                 .map_or(0.0, |wanted| {
                     (clock.achieved_mhz / wanted * 100.0).clamp(0.0, 100.0)
                 }),
-            slack: over.map(|over| format!("{over:+.2} MHz")).unwrap_or_default(),
+            slack: over.map(slack).unwrap_or_default(),
         }
     }
 }
@@ -186,6 +187,15 @@ impl FigureLine {
             value: format!("{value} {}", figure.unit).trim_end().to_owned(),
             tool: tool.clone(),
         }
+    }
+}
+
+/// MHz above or below the wish.
+fn slack(over_mhz: f64) -> String {
+    if over_mhz < 0.0 {
+        format!("{:.2} below", -over_mhz)
+    } else {
+        format!("{over_mhz:.2} above")
     }
 }
 

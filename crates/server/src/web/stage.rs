@@ -4,6 +4,7 @@ use super::icon::Icon;
 use super::time::{self, Moment};
 use polyphemus_api::job::{Job, JobStage};
 use polyphemus_core::stage::StageName;
+use std::ops::Range;
 
 /// A stage as it is shown.
 #[derive(Debug)]
@@ -13,7 +14,6 @@ pub(super) struct StageLine {
     pub(super) name: &'static str,
     pub(super) icon: Icon,
     pub(super) state: String,
-    pub(super) waiting_for: Option<String>,
     pub(super) worker: Option<String>,
     pub(super) device: Option<String>,
     pub(super) attempts: u32,
@@ -33,11 +33,12 @@ pub(super) fn lines(job: &Job, now_ms: i64) -> Vec<StageLine> {
     let end_ms = job.finished_ms.unwrap_or(now_ms);
     job.stages
         .iter()
-        .map(|stage| line(stage, job.submitted_ms, end_ms, now_ms))
+        .map(|stage| line(stage, job.state.is_terminal(), job.submitted_ms..end_ms, now_ms))
         .collect()
 }
 
-fn line(stage: &JobStage, from_ms: i64, end_ms: i64, now_ms: i64) -> StageLine {
+/// `whole` is the time of the whole job, so far.
+fn line(stage: &JobStage, over: bool, whole: Range<i64>, now_ms: i64) -> StageLine {
     // A stage that waits for another try still knows when the last one ended.
     let at_work = stage.state == "running";
     let span = stage.started_ms.map(|started_ms| {
@@ -49,22 +50,27 @@ fn line(stage: &JobStage, from_ms: i64, end_ms: i64, now_ms: i64) -> StageLine {
         (started_ms, until_ms)
     });
     let shown = span.filter(|_| at_work || stage.finished_ms.is_some());
+    let (icon, state) = state(stage, over);
     StageLine {
         title: title(stage.name),
         name: stage.name.as_str(),
-        icon: Icon::of_stage(&stage.state),
-        state: if stage.cancelling {
-            "being cancelled".to_owned()
-        } else {
-            stage.state.clone()
-        },
-        waiting_for: stage.waiting_for.clone(),
+        icon,
+        state,
         worker: stage.worker.as_ref().map(ToString::to_string),
         device: stage.device.clone(),
         attempts: stage.attempts,
         started: span.map(|(started_ms, _)| Moment::new(started_ms, now_ms)),
         duration: shown.map(|(started_ms, until_ms)| time::duration(until_ms - started_ms)),
-        bar: shown.map(|(started_ms, until_ms)| bar(from_ms, end_ms, started_ms, until_ms)),
+        bar: shown.map(|(started_ms, until_ms)| bar(whole.start, whole.end, started_ms, until_ms)),
+    }
+}
+
+/// A stage that its job did not come to waits for nothing.
+fn state(stage: &JobStage, over: bool) -> (Icon, String) {
+    match stage.state.as_str() {
+        "waiting" if over => (Icon("off"), "not reached".to_owned()),
+        _ if stage.cancelling => (Icon("busy"), "being cancelled".to_owned()),
+        state => (Icon::of_stage(state), state.to_owned()),
     }
 }
 

@@ -136,8 +136,7 @@ async fn a_result_is_shown_with_its_numbers() {
         "7\u{202f}700",
         "too many",
         "61.25",
-        "meets",
-        "48.00 MHz by +13.25 MHz",
+        "13.25 above 48.00 MHz",
         &format!("/jobs/{id}/files/code/build/top.bin"),
         "Unused: Block RAMs.",
     ] {
