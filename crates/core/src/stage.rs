@@ -141,6 +141,10 @@ pub enum Event {
     LeaseExpired {
         attempt: u32,
     },
+    /// The worker is known to be dead, so its lease need not be waited for.
+    WorkerGone {
+        attempt: u32,
+    },
     CancelRequested,
     /// The worker has ended all processes of a stage that was to be cancelled.
     CancelDone {
@@ -258,10 +262,14 @@ pub fn apply(stage: &Stage, event: Event, now_ms: i64) -> Result<Stage, Rejected
                 cancel_requested: true,
                 ..
             },
-            Event::LeaseExpired { .. },
+            Event::LeaseExpired { .. } | Event::WorkerGone { .. },
         ) => Cancelled,
         (Running { worker, attempt, .. }, Event::LeaseExpired { .. }) => {
             let cause = worker_lost(worker, *attempt);
+            failed(&mut next, cause, None, now_ms)
+        }
+        (Running { worker, attempt, .. }, Event::WorkerGone { .. }) => {
+            let cause = worker_gone(worker, *attempt);
             failed(&mut next, cause, None, now_ms)
         }
         (Waiting | Queued { .. }, Event::CancelRequested) => Cancelled,
@@ -337,6 +345,16 @@ fn worker_lost(worker: &WorkerId, attempt: u32) -> Cause {
     )
 }
 
+fn worker_gone(worker: &WorkerId, attempt: u32) -> Cause {
+    Cause::new(
+        CauseKind::WorkerLost,
+        format!(
+            "worker {worker} ended in the middle of attempt {attempt}, together with the server; look at why the \
+             server ends, then enter the stage again with `polyphemus retry`"
+        ),
+    )
+}
+
 impl Event {
     fn attempt(&self) -> Option<u32> {
         match self {
@@ -345,6 +363,7 @@ impl Event {
             | Self::Failed { attempt, .. }
             | Self::Released { attempt }
             | Self::LeaseExpired { attempt }
+            | Self::WorkerGone { attempt }
             | Self::CancelDone { attempt } => Some(*attempt),
             Self::Readied | Self::Claimed { .. } | Self::CancelRequested | Self::Reentered | Self::Reset => {
                 None
@@ -362,6 +381,7 @@ impl Event {
             Self::Failed { .. } => "failed",
             Self::Released { .. } => "released",
             Self::LeaseExpired { .. } => "given up",
+            Self::WorkerGone { .. } => "given up with its worker",
             Self::CancelRequested => "cancelled",
             Self::CancelDone { .. } => "ended as cancelled",
             Self::Reentered => "entered again",

@@ -120,6 +120,24 @@ fn what_the_tools_print_is_told_as_what_it_is() {
         ),
         (
             nextpnr,
+            255,
+            "ERROR: IO pin 'clk$tr_io' constrained to pin 'ZZ9', which does not exist for package 'CABGA381'.",
+            Some(SourceError),
+        ),
+        (
+            nextpnr,
+            255,
+            "ERROR: Failed to parse LPF file 'g.lpf'",
+            Some(SourceError),
+        ),
+        (
+            nextpnr,
+            255,
+            "ERROR: Cell 'clk$tr_io' cannot be bound to bel 'X0/Y47/PIOA' since it is already bound to cell 'led$tr_io'",
+            Some(SourceError),
+        ),
+        (
+            nextpnr,
             139,
             "Warning: Max frequency for clock 'clk': 194.33 MHz (FAIL at 500.00 MHz)",
             None,

@@ -297,3 +297,29 @@ fn skipping_the_run_leaves_the_build_as_it_is() {
         assert_eq!(short.stages[..], whole.stages[..1]);
     }
 }
+
+#[test]
+fn a_design_may_be_as_deep_and_as_wide_as_its_author_likes() {
+    const DEPTH: usize = 20_000;
+    let deep: String = (0..DEPTH)
+        .map(|n| format!("module m{n}(input clk); m{} i(); endmodule\n", n + 1))
+        .collect();
+    let nested = "`define a ".repeat(50_000);
+    let wide: String = (0..DEPTH)
+        .map(|n| format!("module w{n}(input clk); endmodule\n"))
+        .collect();
+    let chain: Vec<(String, String)> = (0..3_000)
+        .map(|n| (format!("c{n}.v"), format!("`include \"c{}.v\"\n", n + 1)))
+        .collect();
+    let mut files: Vec<(&str, &str)> = chain
+        .iter()
+        .map(|(path, text)| (path.as_str(), text.as_str()))
+        .collect();
+    files.extend([
+        ("deep.v", deep.as_str()),
+        ("nested.v", &nested),
+        ("wide_tb.v", &wide),
+        ("m0.pcf", PCF),
+    ]);
+    assert_eq!(sources(&made(&design(&files), &[("top", "m0")])), "deep.v");
+}

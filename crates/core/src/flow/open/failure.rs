@@ -1,5 +1,5 @@
-//! How the tools' failures are told, by what they print (yosys 0.23, nextpnr 0.4, Icarus 11: each
-//! line was provoked), in words for the user.
+//! How the tools' failures are told, by what they print (yosys 0.23, nextpnr-ice40 0.4, nextpnr-ecp5
+//! 0.11, Icarus 11: each line was provoked), in words for the user.
 
 use crate::cause::CauseKind::{self, DoesNotFit, SourceError, TimingNotMet, WorkerTrouble};
 use crate::plan::{FailureRule, VerdictRule};
@@ -75,13 +75,13 @@ pub(super) fn place_and_route(freq_mhz: &str, constraints: Option<&str>, log: &s
         ),
         rule(
             None,
-            r"^ERROR: (IO '.*' is unconstrained|No .* constraint|IO '.*' is missing)",
+            r"^ERROR: IO '.*' is unconstrained",
             SourceError,
             format!("a port of the top module has no pin in {constraints}: give it one, or remove the port"),
         ),
         rule(
             None,
-            r"^ERROR: (package does not have a pin named|.*not a valid .*pin|invalid pin)",
+            r"^ERROR: (package does not have a pin named|.* which does not exist for package)",
             SourceError,
             format!(
                 "{constraints} names a pin that the package does not have: correct the pin, or choose the \
@@ -90,13 +90,13 @@ pub(super) fn place_and_route(freq_mhz: &str, constraints: Option<&str>, log: &s
         ),
         rule(
             None,
-            r"^ERROR: .*\$sb_io' cannot be bound to bel .* already bound",
+            r"^ERROR: .*\$(sb|tr)_io' cannot be bound to bel .* already bound",
             SourceError,
             format!("{constraints} puts two ports on one pin: give each its own"),
         ),
         rule(
             None,
-            r"^ERROR: (unsupported PCF command|expected PCF syntax|Loading PCF failed|unsupported LPF|failed to parse LPF)",
+            r"^ERROR: (unsupported PCF command|expected (PCF )?syntax|Loading PCF failed|Failed to parse LPF)",
             SourceError,
             format!("nextpnr cannot read {constraints}: correct the line that it names"),
         ),
@@ -224,7 +224,7 @@ pub(super) fn host_verdict() -> VerdictRule {
 
 const NO_ROOM: &str = concat!(
     r"^ERROR: .*(no BELs remaining|Unable to find a placement location|Unable to find legal placement",
-    r"|probably at utilisation limit)",
+    r"|probably at utilisation limit|couldn't be placed anywhere)",
 );
 const PASSED: &str = r"\b(TESTS?|ALL) PASS(ED)?\b|^\s*PASS(ED)?\b";
 

@@ -25,14 +25,14 @@ pub(super) struct Device {
     pub(super) family: Family,
     /// As nextpnr's option of that name.
     pub(super) name: &'static str,
-    /// As nextpnr's `--package` takes them (nextpnr 0.4, tried each); the first is the default.
+    /// As nextpnr's `--package` takes them (each tried: nextpnr-ice40 0.4, nextpnr-ecp5 0.11); the first is the default.
     packages: &'static [&'static str],
     /// What is added to a package's name in icestorm's tables, where two devices share a die.
     icestorm_suffix: &'static str,
 }
 
 /// In the order in which a package that several devices have picks its device.
-static DEVICES: [Device; 17] = [
+static DEVICES: [Device; 18] = [
     ice40(
         "hx8k",
         &["ct256", "bg121", "cb132", "cm121", "cm225", "cm81", "tq144:4k"],
@@ -45,21 +45,26 @@ static DEVICES: [Device; 17] = [
     ice40("lp4k", HX4K_PACKAGES, ":4k"),
     ice40("lp1k", HX1K_PACKAGES, ""),
     ice40("u4k", &["sg48"], ""),
-    ecp5("85k", &["CABGA381", "CSFBGA285", "CABGA554", "CABGA756"]),
-    ecp5("45k", &["CABGA381", "CABGA256", "CSFBGA285", "CABGA554"]),
-    ecp5("25k", &["CABGA381", "CABGA256", "CSFBGA285"]),
-    ecp5("um5g-85k", &["CABGA381", "CSFBGA285", "CABGA554", "CABGA756"]),
-    ecp5("um5g-45k", &["CABGA381", "CSFBGA285", "CABGA554"]),
-    ecp5("um5g-25k", &["CABGA381", "CSFBGA285"]),
-    ecp5("um-85k", &["CABGA381", "CSFBGA285", "CABGA554", "CABGA756"]),
-    ecp5("um-45k", &["CABGA381", "CSFBGA285", "CABGA554"]),
-    ecp5("um-25k", &["CABGA381", "CSFBGA285"]),
+    ecp5("85k", LARGE_ECP5),
+    ecp5("45k", MIDDLE_ECP5),
+    ecp5("25k", SMALL_ECP5),
+    ecp5("12k", SMALL_ECP5),
+    ecp5("um5g-85k", LARGE_ECP5),
+    ecp5("um5g-45k", MIDDLE_ECP5),
+    ecp5("um5g-25k", SMALL_ECP5),
+    ecp5("um-85k", LARGE_ECP5),
+    ecp5("um-45k", MIDDLE_ECP5),
+    ecp5("um-25k", SMALL_ECP5),
 ];
 
 const HX1K_PACKAGES: &[&str] = &[
     "tq144", "cb121", "cb132", "cb81", "cm121", "cm36", "cm49", "cm81", "qn84", "swg16tr", "vq100",
 ];
 const HX4K_PACKAGES: &[&str] = &["tq144", "bg121", "cb132", "cm121", "cm225", "cm81"];
+
+const LARGE_ECP5: &[&str] = &["CABGA381", "CSFBGA285", "CABGA554", "CABGA756"];
+const MIDDLE_ECP5: &[&str] = &["CABGA381", "CABGA256", "CSFBGA285", "CABGA554", "TQFP144"];
+const SMALL_ECP5: &[&str] = &["CABGA381", "CABGA256", "CSFBGA285", "TQFP144"];
 
 /// The pins of an sg48 that can be ports (icestorm's tables of the up5k).
 const SG48_PINS: [u32; 39] = [

@@ -7,12 +7,16 @@ use crate::flow::PlanError;
 use crate::verilog::{self, Unit, UnitKind, VerilogFile};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How many files are followed from one file; more are a mistake or meant to take up memory.
+const MOST_INCLUDES: usize = 300;
+
 /// All Verilog of a design.
 #[derive(Debug)]
 pub(super) struct Library<'a> {
     files: BTreeMap<&'a str, VerilogFile>,
     /// The files that each file includes, and theirs, with the folder from which each is found.
-    included: BTreeMap<&'a str, BTreeMap<&'a str, String>>,
+    included: BTreeMap<&'a str, BTreeMap<&'a str, &'a str>>,
+    by_name: BTreeMap<&'a str, Vec<&'a str>>,
     /// The source files that define each unit.
     providers: BTreeMap<String, BTreeSet<&'a str>>,
     macro_providers: BTreeMap<String, BTreeSet<&'a str>>,
@@ -38,6 +42,7 @@ impl<'a> Library<'a> {
         let mut library = Self {
             files: BTreeMap::new(),
             included: BTreeMap::new(),
+            by_name: BTreeMap::new(),
             providers: BTreeMap::new(),
             macro_providers: BTreeMap::new(),
             unread: Vec::new(),
@@ -53,6 +58,9 @@ impl<'a> Library<'a> {
                 }
                 _ => {}
             }
+        }
+        for &path in library.files.keys() {
+            library.by_name.entry(file::name(path)).or_default().push(path);
         }
         library.included = library
             .files
@@ -125,12 +133,13 @@ impl<'a> Library<'a> {
             .chain(self.files.get(path))
     }
 
-    fn includes_of(&self, path: &'a str) -> BTreeMap<&'a str, String> {
+    fn includes_of(&self, path: &'a str) -> BTreeMap<&'a str, &'a str> {
         let mut found = BTreeMap::new();
         let mut todo = vec![path];
         while let Some(path) = todo.pop() {
             for target in self.files.get(path).iter().flat_map(|file| &file.includes) {
                 if let Some((included, folder)) = self.included_file(path, target)
+                    && found.len() < MOST_INCLUDES
                     && !found.contains_key(included)
                 {
                     found.insert(included, folder);
@@ -143,21 +152,19 @@ impl<'a> Library<'a> {
 
     /// The file that an include means, and the folder it is found from: the includer's own, else
     /// any, the nearest first.
-    fn included_file(&self, includer: &str, target: &str) -> Option<(&'a str, String)> {
+    fn included_file(&self, includer: &'a str, target: &str) -> Option<(&'a str, &'a str)> {
         let own = file::folder(includer);
         let beside = file::normal(&format!("{own}/{target}"))?;
         if let Some((&path, _)) = self.files.get_key_value(beside.as_str()) {
-            return Some((path, own.to_owned()));
+            return Some((path, own));
         }
         let target = file::normal(target)?;
         let below = format!("/{target}");
-        let path = self
-            .files
-            .keys()
-            .copied()
+        let named = self.by_name.get(file::name(&target))?.iter().copied();
+        let path = named
             .filter(|path| *path == target || path.ends_with(&below))
             .max_by_key(|path| shared_folders(path, includer))?;
-        let folder = path[..path.len() - target.len()].trim_end_matches('/').to_owned();
+        let folder = path[..path.len() - target.len()].trim_end_matches('/');
         Some((path, folder))
     }
 
@@ -290,8 +297,7 @@ impl<'a, 'l> Walk<'a, 'l> {
         let folders: BTreeSet<&str> = self
             .uses
             .keys()
-            .flat_map(|path| included[path].values())
-            .map(String::as_str)
+            .flat_map(|path| included[path].values().copied())
             .filter(|folder| !folder.is_empty())
             .collect();
         let mut files = dependencies_first(root, &self.uses);

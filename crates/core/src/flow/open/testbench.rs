@@ -6,6 +6,10 @@ use super::source::{Library, Reached};
 use super::top::{Top, only_simulates};
 use crate::flow::PlanError;
 use crate::verilog::UnitKind;
+use std::collections::BTreeSet;
+
+/// With so many testbenches it is the user who must choose.
+const MOST_SHOWN: usize = 10;
 
 /// A testbench of the top module.
 #[derive(Debug)]
@@ -61,26 +65,36 @@ pub(super) fn choose<'a>(
             }),
         };
     }
+    let names = [format!("{}_tb", top.name), format!("tb_{}", top.name)];
+    let (own, others): (Vec<&str>, Vec<&str>) = files
+        .iter()
+        .partition(|path| names.iter().any(|name| name == file::stem(path)));
+    match found(library, &own, top) {
+        Found::None => Ok(found(library, &others, top)),
+        found => Ok(found),
+    }
+}
+
+/// The testbench among files none of which comes before another.
+fn found<'a>(library: &Library<'a>, files: &[&'a str], top: &Top<'_>) -> Found<'a> {
     let (mut found, mut broken) = (Vec::new(), None);
     for path in files {
         match of_file(library, path, top) {
             Ok(testbench) => found.extend(testbench),
             Err(error) => broken = Some(error),
         }
+        if found.len() == MOST_SHOWN {
+            break;
+        }
     }
-    let names = [format!("{}_tb", top.name), format!("tb_{}", top.name)];
-    let own = found
-        .iter()
-        .position(|one| names.iter().any(|name| name == file::stem(one.path)));
-    match (found.len(), own) {
-        (0, _) => Ok(broken.map_or(Found::None, Found::Unclear)),
-        (1, _) => Ok(Found::One(found.remove(0))),
-        (_, Some(own)) => Ok(Found::One(found.remove(own))),
-        (_, None) => Ok(Found::Unclear(PlanError::Ambiguous {
+    match (found.pop(), found.is_empty()) {
+        (None, _) => broken.map_or(Found::None, Found::Unclear),
+        (Some(only), true) => Found::One(only),
+        (Some(last), false) => Found::Unclear(PlanError::Ambiguous {
             what: format!("testbenches of `{}`", top.name),
-            candidates: found.into_iter().map(|one| shown(one.path)).collect(),
+            candidates: found.iter().chain([&last]).map(|one| shown(one.path)).collect(),
             option: "testbench",
-        })),
+        }),
     }
 }
 
@@ -91,14 +105,19 @@ fn of_file<'a>(
     path: &'a str,
     top: &Top<'_>,
 ) -> Result<Option<Testbench<'a>>, PlanError> {
+    let used: BTreeSet<&str> = library
+        .units(path)
+        .flat_map(|(user, unit)| {
+            unit.uses
+                .iter()
+                .map(String::as_str)
+                .filter(move |name| *name != user)
+        })
+        .collect();
     let mut candidates: Vec<&str> = library
         .units(path)
         .filter(|(name, unit)| unit.kind == UnitKind::Module && *name != top.name)
-        .filter(|(name, _)| {
-            !library
-                .units(path)
-                .any(|(user, unit)| user != *name && unit.uses.contains(*name))
-        })
+        .filter(|(name, _)| !used.contains(name))
         .filter(|(_, unit)| unit.ports.is_empty() || only_simulates(unit))
         .map(|(name, _)| name)
         .collect();
