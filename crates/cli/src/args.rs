@@ -1,6 +1,6 @@
 //! What can be said on the command line; the arguments of each command are in its own file.
 
-use crate::{cancel, devices, files, get, jobs, logs, retry, show, submit, wait, workers};
+use crate::{cancel, devices, files, get, jobs, logs, retry, serve, show, submit, wait, worker, workers};
 use clap::{Parser, Subcommand};
 
 /// Shares FPGA tools and boards: hand in a design, get back its bitstream, log, numbers and results.
@@ -28,6 +28,8 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Serve(serve::Args),
+    Worker(worker::Args),
     Submit(submit::Args),
     Jobs(jobs::Args),
     Show(show::Args),

@@ -22,13 +22,17 @@ mod devices;
 pub mod files;
 pub mod get;
 pub mod jobs;
+mod logging;
 mod logs;
 mod progress;
 mod retry;
+mod serve;
 pub mod show;
 mod simulate;
+mod stop;
 mod submit;
 mod wait;
+mod worker;
 pub mod workers;
 
 pub use args::Cli;
@@ -39,7 +43,10 @@ use std::process::ExitCode;
 
 /// Does what the arguments say. The exit code of a success may tell that a *job* failed.
 pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let mut builder = match &cli.command {
+        Command::Serve(_) | Command::Worker(_) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
     let runtime = builder
         .enable_all()
         .build()
@@ -52,6 +59,8 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
 
 async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
     match command {
+        Command::Serve(args) => serve::run(args).await,
+        Command::Worker(args) => worker::run(args).await,
         Command::Submit(args) => submit::run(args).await,
         Command::Jobs(args) => jobs::run(args).await,
         Command::Show(args) => show::run(args).await,

@@ -5,6 +5,12 @@ use polyphemus_cli::{Cli, out, run};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // The supervisor's arguments belong to the worker that starts it, and it starts often: nothing
+    // is parsed or set up before it.
+    let mut arguments = std::env::args_os();
+    if arguments.nth(1).is_some_and(|role| role == "supervise") {
+        return polyphemus_worker::supervise::main(arguments);
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // Help and version count as errors here; clap knows their stream and exit code.

@@ -2,8 +2,13 @@
 
 use crate::Failure;
 use crate::failure::Exit;
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+/// What asks to stop often does so twice at once: `timeout(1)` signals the program and its group, and
+/// a terminal's Ctrl-C reaches a program and the `make` that passes it on.
+const ONE_WISH: Duration = Duration::from_secs(1);
 
 /// A token that the first signal cancels. The second one ends the program there and then; what
 /// supervises a stage's processes ends them when the program is gone.
@@ -17,6 +22,11 @@ pub fn on_signals() -> Result<CancellationToken, Failure> {
         one_of(&mut terminate, &mut interrupt).await;
         tracing::info!("stopping; a second signal stops at once");
         cancelled.cancel();
+        let wish_ends = tokio::time::Instant::now() + ONE_WISH;
+        while tokio::time::timeout_at(wish_ends, one_of(&mut terminate, &mut interrupt))
+            .await
+            .is_ok()
+        {}
         one_of(&mut terminate, &mut interrupt).await;
         tracing::warn!("stopped at once");
         std::process::exit(i32::from(Exit::Interrupted as u8));

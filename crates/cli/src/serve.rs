@@ -1,0 +1,226 @@
+//! `polyphemus serve`: a server and, inside of it, a worker that speaks to it as any other does.
+
+use crate::failure::{Exit, Patience};
+use crate::logging::LogArg;
+use crate::worker::{WorkArgs, host_name};
+use crate::{Failure, out, stop};
+use polyphemus_api::Client;
+use polyphemus_api::job::JobQuery;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Start a server, with a worker inside.
+///
+/// Prints one line, with its address, when it is ready. SIGTERM or Ctrl-C ends it in peace: running
+/// stages are handed back and go on after the next start; a second one ends it at once.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Where everything is kept
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "POLYPHEMUS_DIR",
+        hide_env_values = true,
+        default_value = "instance"
+    )]
+    instance: PathBuf,
+    /// The address to listen on, of this machine only; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8000")]
+    listen: String,
+    /// A name that a reverse proxy in front calls this server by; may be repeated
+    #[arg(long, value_name = "NAME")]
+    host_name: Vec<String>,
+    /// Start no worker inside
+    #[arg(long)]
+    no_worker: bool,
+    #[command(flatten)]
+    work: WorkArgs,
+    #[command(flatten)]
+    log: LogArg,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  polyphemus serve --simulate ice40-hx8k:2           two virtual boards
+  polyphemus serve --instance /srv/polyphemus --no-worker
+  ssh -L 8000:127.0.0.1:8000 HOST                    makes the server of HOST yours, too
+
+POLYPHEMUS_LOG filters the log, as in POLYPHEMUS_LOG=polyphemus_server=debug.";
+
+pub async fn run(args: Args) -> Result<ExitCode, Failure> {
+    let address = loopback(&args.listen)?;
+    args.log.start()?;
+    let instance = std::path::absolute(&args.instance)
+        .map_err(|error| Failure::local(format!("{} cannot be used", args.instance.display()), error))?;
+    let stop = stop::on_signals()?;
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        let what = format!(
+            "{address} cannot be listened on; another server may be there: end it, or choose --listen 127.0.0.1:0"
+        );
+        Failure::local(what, error)
+    })?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| Failure::local("the address of the server cannot be told", error))?;
+    let url = format!("http://{address}");
+    let worker = match args.no_worker {
+        true => None,
+        false => Some(worker_inside(&args.work, &url, &instance)?),
+    };
+    let config = polyphemus_server::Config {
+        instance,
+        host_names: args.host_name,
+        ..polyphemus_server::Config::default()
+    };
+    let server = Inside::start(config, listener);
+    server
+        .until_it_answers(&url, &stop)
+        .await?
+        .serve(worker, stop)
+        .await
+}
+
+/// The address to listen on.
+///
+/// # Errors
+/// `Failure::Usage` where others could reach it: there are no tokens that could tell who may.
+fn loopback(listen: &str) -> Result<SocketAddr, Failure> {
+    let wrong = |why: String| {
+        Failure::Usage(format!(
+            "--listen cannot be `{listen}`: {why}; write ADDRESS:PORT, as in 127.0.0.1:8000"
+        ))
+    };
+    let mut addresses = listen
+        .to_socket_addrs()
+        .map_err(|error| wrong(error.to_string()))?;
+    let address = addresses
+        .next()
+        .ok_or_else(|| wrong("the name has no address".to_owned()))?;
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    let port = address.port();
+    Err(Failure::Usage(format!(
+        "--listen cannot be `{listen}`: others could reach it, and this server has no tokens yet to tell who may run \
+         programs here. Listen on 127.0.0.1:{port}; from another machine use `ssh -L {port}:127.0.0.1:{port} THIS-HOST`, \
+         or put a reverse proxy that asks for passwords in front and name it with --host-name"
+    )))
+}
+
+fn worker_inside(work: &WorkArgs, url: &str, instance: &Path) -> Result<polyphemus_worker::Config, Failure> {
+    let name = format!("embedded-{}-{}", host_name(), std::process::id());
+    let mut config = work.config(url, name, instance.join("work"))?;
+    config.shared_blobs = Some(instance.join("blobs"));
+    // No step may read the database, other jobs' files or their logs.
+    config.hidden.push(instance.to_owned());
+    Ok(config)
+}
+
+/// The server at work within this process.
+struct Inside {
+    task: JoinHandle<anyhow::Result<()>>,
+    stop: CancellationToken,
+}
+
+impl Inside {
+    fn start(config: polyphemus_server::Config, listener: TcpListener) -> Self {
+        let stop = CancellationToken::new();
+        let stopped = stop.clone().cancelled_owned();
+        Self {
+            task: tokio::spawn(polyphemus_server::run(config, listener, stopped)),
+            stop,
+        }
+    }
+
+    /// Says that the server is ready once it is; also when it was told to stop before that.
+    async fn until_it_answers(mut self, url: &str, stop: &CancellationToken) -> Result<Self, Failure> {
+        tokio::select! {
+            ended = &mut self.task => return Err(too_early(ended)),
+            answer = answer(url) => answer?,
+            () = stop.cancelled() => return Ok(self),
+        }
+        out::line(&format!("Polyphemus is ready at {url}/"))?;
+        Ok(self)
+    }
+
+    /// Until `stop`. Then the worker first, since it hands its stages back to the server.
+    async fn serve(
+        mut self,
+        worker: Option<polyphemus_worker::Config>,
+        stop: CancellationToken,
+    ) -> Result<ExitCode, Failure> {
+        let mut worker = Box::pin(work(worker, stop.clone()));
+        let worked = tokio::select! {
+            worked = &mut worker => worked,
+            ended = &mut self.task => {
+                stop.cancel();
+                if let Err(error) = worker.await {
+                    tracing::warn!(error = format!("{error:#}"), "the worker inside did not end in peace");
+                }
+                return Err(too_early(ended));
+            }
+        };
+        let asked = stop.is_cancelled();
+        self.stop.cancel();
+        let served = flatten((&mut self.task).await);
+        let failed = |what| {
+            move |error: anyhow::Error| Failure::Role {
+                what,
+                source: error.into(),
+            }
+        };
+        worked.map_err(failed(
+            "the worker inside the server failed; --no-worker starts the server alone",
+        ))?;
+        served.map_err(failed("the server did not end in peace"))?;
+        if !asked {
+            let error = anyhow::anyhow!("it ended though nobody had asked it to");
+            return Err(failed("the worker inside the server is gone")(error));
+        }
+        Ok(Exit::Good.into())
+    }
+}
+
+async fn work(config: Option<polyphemus_worker::Config>, stop: CancellationToken) -> anyhow::Result<()> {
+    match config {
+        Some(config) => polyphemus_worker::run(config, stop).await,
+        None => {
+            stop.cancelled().await;
+            Ok(())
+        }
+    }
+}
+
+/// The first answer shows that the instance is open: until then requests wait in the listener.
+async fn answer(url: &str) -> Result<(), Failure> {
+    let client = Client::new(url)?;
+    let query = JobQuery {
+        limit: Some(1),
+        ..JobQuery::default()
+    };
+    let mut patience = Patience::new();
+    while let Err(error) = client.jobs(&query).await {
+        patience.endure(error).await?;
+    }
+    Ok(())
+}
+
+fn too_early(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> Failure {
+    let error = match flatten(ended) {
+        Err(error) => error,
+        Ok(()) => anyhow::anyhow!("it ended though nobody had asked it to"),
+    };
+    Failure::Role {
+        what: "the server failed",
+        source: error.into(),
+    }
+}
+
+fn flatten(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow::Result<()> {
+    ended.unwrap_or_else(|panic| Err(panic.into()))
+}
