@@ -21,10 +21,11 @@ pub struct Attempt {
 }
 
 impl App {
-    /// Renews the lease at once; answers when the attempt is to be cancelled, or after a third of
+    /// Renews the lease at once; answers when the attempt is to be cancelled, or after a quarter of
     /// the lease. `Superseded` when it is not the running attempt (any more).
     pub async fn heartbeat(&self, attempt: &Attempt) -> Result<HeartbeatAnswer, AppError> {
-        let answer_at = Instant::now() + self.0.config.lease / 3;
+        // Well below a third, at which a worker gives its first heartbeat up.
+        let answer_at = Instant::now() + self.0.config.lease / 4;
         // Registered before the look, so that no cancel is missed.
         let mut watching = self.0.watches.subscribe(&attempt.job);
         let changed = self.renew(attempt).await?;
