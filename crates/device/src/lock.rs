@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// Held as long as this value lives. The descriptor is closed on exec, so that no child keeps the lock.
 #[derive(Debug)]
 pub struct DeviceLock {
-    _file: File,
+    file: File,
     path: PathBuf,
 }
 
@@ -57,12 +57,21 @@ impl DeviceLock {
             Err(TryLockError::Error(source)) => return Err(unusable(source)),
         }
         write_holder(&mut file, holder).map_err(unusable)?;
-        Ok(Self { _file: file, path })
+        Ok(Self { file, path })
     }
 
     /// The file that carries the lock.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+impl Drop for DeviceLock {
+    /// Closing is not enough: a process that is just being started by another thread has a copy of the descriptor
+    /// until its exec, and the lock lives as long as any copy. Unlocking ends it for all of them.
+    fn drop(&mut self) {
+        // It cannot fail for an open file (flock(2)), and the descriptor is closed right after.
+        let _ = self.file.unlock();
     }
 }
 
