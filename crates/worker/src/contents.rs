@@ -9,12 +9,14 @@ use polyphemus_artifacts::{BlobError, Blobs, Tree};
 use polyphemus_core::{BlobHash, TreeHash};
 use reqwest::Body;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Transfers at once.
 const AT_ONCE: usize = 8;
 /// What the server takes in one question.
 const HASHES_AT_ONCE: usize = 10_000;
+/// What was asked for within this time may be in use.
+const IN_USE: Duration = Duration::from_secs(3600);
 /// How often a content that arrives damaged is asked for.
 const TRIES: u32 = 4;
 
@@ -116,8 +118,8 @@ impl Contents {
         Ok(hash)
     }
 
-    /// Deletes what was not used for longest until at most `most_bytes` are kept. Only of a cache, and
-    /// only while no attempt uses it.
+    /// Deletes what was not used for longest until at most `most_bytes` are kept, or what is left was
+    /// used within the last hour: an attempt of another worker may be about to lay it out.
     pub async fn trim(&self, most_bytes: u64) -> Result<(), BlobError> {
         if self.is_shared {
             return Ok(());
@@ -127,8 +129,9 @@ impl Contents {
         let mut kept_bytes = 0u64;
         for blob in all {
             kept_bytes += blob.size_bytes;
-            // What the clock's jump has put into the future is young, not old.
-            if kept_bytes > most_bytes && blob.modified <= SystemTime::now() {
+            let age = SystemTime::now().duration_since(blob.modified);
+            // What a jump of the clock has put into the future is young.
+            if kept_bytes > most_bytes && age.is_ok_and(|age| age > IN_USE) {
                 self.blobs.delete(&blob.hash).await?;
             }
         }

@@ -36,10 +36,8 @@ impl Machine {
     pub async fn prepare(config: Config) -> anyhow::Result<Self> {
         let client = Client::new(&config.server)?;
         let folder = WorkerFolder::open(&config.folder, &config.name)?;
-        let killed = crate::supervise::kill_marked(&format!("{MARK}={}", mark_of(&folder)));
-        if killed > 0 {
-            tracing::warn!(killed, "processes were left of a worker of this name that died");
-        }
+        bury(&config.name, folder.path());
+        folder.remove_dead(bury)?;
         let sandbox = Sandbox::new(&config, &folder).await?;
         if let Some(reason) = sandbox.reason_without() {
             tracing::warn!(
@@ -48,10 +46,7 @@ impl Machine {
             );
         }
         let cgroups = match Cgroups::detect() {
-            Ok(cgroups) => {
-                cgroups.remove_leftovers(&format!("{}-", config.name));
-                Some(cgroups)
-            }
+            Ok(cgroups) => Some(cgroups),
             Err(reason) => {
                 tracing::warn!(reason, "steps run without a limit on their memory");
                 None
@@ -76,7 +71,7 @@ impl Machine {
 
     /// The entry in the environment of every process of every step of this worker.
     pub fn mark(&self) -> (String, String) {
-        (MARK.to_owned(), mark_of(&self.folder))
+        (MARK.to_owned(), mark_of(self.folder.path()))
     }
 
     /// Whether a virtual board can be built and run here.
@@ -92,11 +87,22 @@ impl Machine {
 const MARK: &str = "POLYPHEMUS_WORKER";
 
 /// Tells this worker's processes from those of another of the same name, without showing its folder.
-fn mark_of(folder: &WorkerFolder) -> String {
+fn mark_of(folder: &Path) -> String {
     use std::hash::{DefaultHasher, Hash as _, Hasher as _};
     let mut hasher = DefaultHasher::new();
-    folder.path().hash(&mut hasher);
+    folder.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
+}
+
+/// Ends what a dead worker left running. Its supervisors have done so, unless they were killed too.
+fn bury(name: &str, folder: &Path) {
+    let killed = crate::supervise::kill_marked(&format!("{MARK}={}", mark_of(folder)));
+    if killed > 0 {
+        tracing::warn!(worker = name, killed, "processes were left of a worker that died");
+    }
+    if let Ok(cgroups) = Cgroups::detect() {
+        cgroups.remove_leftovers(&format!("{}-", mark_of(folder)));
+    }
 }
 
 fn contents(config: &Config, folder: &WorkerFolder, client: &Client) -> anyhow::Result<Contents> {

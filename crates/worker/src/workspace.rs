@@ -90,14 +90,34 @@ impl WorkerFolder {
         Ok(folder)
     }
 
+    /// Removes the folders of other workers that are dead: those whose lock can be taken. `dead` is
+    /// told of each by its name and folder, before.
+    pub fn remove_dead(&self, mut dead: impl FnMut(&str, &Path)) -> Result<(), FolderError> {
+        let workers = self.shared.join("workers");
+        let entries = std::fs::read_dir(&workers).map_err(FolderError::io("list", &workers))?;
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let lock = File::options().write(true).open(path.join("lock"));
+            // Without a lock file one is just being made, or removed.
+            let Some(lock) = lock.ok().filter(|_| path != self.path) else {
+                continue;
+            };
+            if lock.try_lock().is_ok() {
+                let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+                dead(&name.unwrap_or_default(), &path);
+                remove(&path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The locks of this machine's boards.
     pub fn devices(&self) -> PathBuf {
         self.shared.join("devices")
     }
 
-    /// Fetched contents, for later stages.
+    /// Fetched contents, for later stages of all workers of this machine.
     pub fn blobs(&self) -> PathBuf {
-        self.path.join("blobs")
+        self.shared.join("blobs")
     }
 
     pub fn shared(&self) -> &Path {

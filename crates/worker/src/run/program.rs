@@ -186,7 +186,7 @@ impl Attempt<'_> {
             return Ok(None);
         };
         let number = self.programs.load(Ordering::Relaxed);
-        let name = format!("{}-{}-{number}", self.machine.config.name, self.name);
+        let name = format!("{}-{}-{number}", self.machine.mark().1, self.name);
         let limits = CgroupLimits {
             memory_bytes: self.machine.config.limits.memory_bytes,
             processes: self.machine.config.limits.processes,

@@ -98,10 +98,11 @@ pub(super) fn arguments(
     if !network {
         args.add(&["--unshare-net"]);
     }
-    args.system(sandbox, network);
-    args.add(&["--proc", "/proc", "--dev", "/dev"]);
+    // First, for what the operator names may lie below them.
     args.bind("--bind", &attempt.temporary(), TEMPORARY);
     args.bind("--bind", &attempt.home(), HOME);
+    args.system(sandbox, network);
+    args.add(&["--proc", "/proc", "--dev", "/dev"]);
     args.bind(
         if access.is_board { "--ro-bind" } else { "--bind" },
         &attempt.job(),
@@ -120,6 +121,7 @@ pub(super) fn arguments(
         args.bind("--ro-bind", Path::new("/sys"), "/sys");
         args.add(&["--ro-bind-try", "/run/udev", "/run/udev"]);
     }
+    args.add(&["--remount-ro", "/"]);
     for (name, value) in env {
         args.add(&["--setenv", name, value]);
     }

@@ -2,7 +2,7 @@
 //! by walking the process tree.
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -46,10 +46,15 @@ pub(super) fn kill_all(mut reaped: impl FnMut(Pid, rustix::process::WaitStatus))
         for pid in stopped {
             signal(pid, Signal::KILL);
         }
-        match waitpid(None, WaitOptions::empty()) {
-            Ok(Some((pid, status))) => reaped(pid, status),
-            Err(Errno::CHILD) => return,
-            Ok(None) | Err(_) => {}
+        // One to wait for, and all that are there with it: listing anew for each would take its time.
+        let mut options = WaitOptions::empty();
+        loop {
+            match wait(options) {
+                Ok(Some((pid, status))) => reaped(pid, status),
+                Err(Errno::CHILD) => return,
+                Ok(None) | Err(_) => break,
+            }
+            options = WaitOptions::NOHANG;
         }
     }
 }

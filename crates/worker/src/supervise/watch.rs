@@ -7,7 +7,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus, pidfd_open, setrlimit, waitpid,
+    Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus, pidfd_open, setrlimit, wait,
 };
 use std::ffi::OsString;
 use std::fs::File;
@@ -168,7 +168,7 @@ fn supervise(order: &Order, first: Pid, mut control: Control) -> Status {
                 kill_at = Some(Instant::now() + Duration::from_millis(order.grace_ms));
             }
         }
-        while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG) {
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             note(&mut ended, first, pid, status);
         }
     }

@@ -1,0 +1,159 @@
+//! The log, the lease and the end of a stage while the server comes and goes.
+
+use crate::server::{BOUND, Server, Worker};
+use crate::step::{marker, processes_with};
+use polyphemus_core::job::JobState;
+use polyphemus_testkit::wait;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Passes bytes on between worker and server, and cuts each connection after some of them.
+struct Proxy {
+    address: SocketAddr,
+    cuts: Arc<AtomicU64>,
+    is_cutting: Arc<AtomicBool>,
+}
+
+impl Proxy {
+    async fn start(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = Self {
+            address: listener.local_addr().unwrap(),
+            cuts: Arc::default(),
+            is_cutting: Arc::new(AtomicBool::new(true)),
+        };
+        let (cuts, is_cutting) = (proxy.cuts.clone(), proxy.is_cutting.clone());
+        tokio::spawn(async move {
+            let mut number = 0u64;
+            while let Ok((client, _)) = listener.accept().await {
+                number += 1;
+                // Now inside a request, now inside an answer.
+                let allowed = 400 + number * 7919 % 60_000;
+                tokio::spawn(pass(client, server, allowed, cuts.clone(), is_cutting.clone()));
+            }
+        });
+        proxy
+    }
+}
+
+async fn pass(
+    mut client: TcpStream,
+    server: SocketAddr,
+    mut allowed: u64,
+    cuts: Arc<AtomicU64>,
+    is_cutting: Arc<AtomicBool>,
+) {
+    let Ok(mut server) = TcpStream::connect(server).await else {
+        return;
+    };
+    let (mut up, mut down) = (vec![0; 2048], vec![0; 2048]);
+    loop {
+        let count = tokio::select! {
+            Ok(count) = client.read(&mut up) => {
+                if count == 0 || server.write_all(&up[..count]).await.is_err() { return; }
+                count
+            }
+            Ok(count) = server.read(&mut down) => {
+                // What is cut here was done by the server, and the worker does not hear of it.
+                if count as u64 >= allowed && is_cutting.load(Ordering::Relaxed) {
+                    cuts.fetch_add(1, Ordering::Relaxed);
+                    return;
+                }
+                if count == 0 || client.write_all(&down[..count]).await.is_err() { return; }
+                count
+            }
+            else => return,
+        };
+        allowed = allowed.saturating_sub(count as u64);
+        if allowed == 0 && is_cutting.load(Ordering::Relaxed) {
+            cuts.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+    }
+}
+
+/// What the script printed, without what server and worker wrote around it.
+fn numbers(log: &str) -> Vec<u32> {
+    log.lines()
+        .filter_map(|line| line.strip_prefix("line ")?.parse().ok())
+        .collect()
+}
+
+const PRINT: &str = "i=0; while [ $i -lt 20000 ]; do echo \"line $i\"; i=$((i+1)); done; echo 42 > made";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_over_connections_that_break_is_exact() {
+    let server = Server::start(Duration::from_secs(10)).await;
+    let proxy = Proxy::start(server.address).await;
+    let worker = Worker::start(&format!("http://{}", proxy.address), |_| {});
+    let id = server.submit_script(PRINT).await;
+    let job = server.finished(&id).await;
+    assert_eq!(job.state, JobState::Done, "{job:?}");
+    assert_eq!(
+        job.stages.iter().map(|stage| stage.attempts).collect::<Vec<_>>(),
+        [1, 1]
+    );
+    assert_eq!(numbers(&server.log(&id).await), (0..20000).collect::<Vec<_>>());
+    assert!(proxy.cuts.load(Ordering::Relaxed) >= 3);
+    worker.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_of_the_server_within_the_lease_costs_the_stage_nothing() {
+    let mut server = Server::start(Duration::from_secs(30)).await;
+    let worker = Worker::start(&server.url(), |_| {});
+    let marker = marker();
+    let script =
+        format!("echo line 0; sleep 0.{marker}; for i in 1 2 3 4 5 6 7 8; do sleep 0.5; echo line $i; done");
+    let id = server.submit_script(&script).await;
+    server.logged(&id, "line 1").await;
+    server.pause().await;
+    assert!(!processes_with(&marker[..]).is_empty() || server.lease > Duration::ZERO);
+    server.resume().await;
+    let job = server.finished(&id).await;
+    let log = server.log(&id).await;
+    assert_eq!(job.state, JobState::Done, "{log}");
+    assert_eq!(job.stages[0].attempts, 1, "{log}");
+    assert_eq!(numbers(&log), (0..9).collect::<Vec<_>>(), "{log}");
+    worker.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stage_whose_lease_cannot_be_renewed_is_killed_before_the_lease_ends() {
+    let lease = Duration::from_secs(4);
+    let mut server = Server::start(lease).await;
+    let worker = Worker::start(&server.url(), |_| {});
+    let marker = marker();
+    let id = server
+        .submit_script(&format!("test -e x || echo begun; sleep {marker}"))
+        .await;
+    server.logged(&id, "begun").await;
+    server.pause().await;
+    let away = std::time::Instant::now();
+    wait::until(lease, "the end of the stage's processes", || async {
+        match processes_with(&marker) {
+            left if left.is_empty() => Ok(()),
+            left => Err(format!("{left:?} after {:?}", away.elapsed())),
+        }
+    })
+    .await;
+    server.resume().await;
+    // Back again, the stage is begun anew by the same worker.
+    server
+        .until(&id, "a second attempt", |job| job.stages[0].attempts >= 2)
+        .await;
+    wait::until(BOUND, "the new process", || async {
+        if processes_with(&marker).is_empty() {
+            Err("none")
+        } else {
+            Ok(())
+        }
+    })
+    .await;
+    worker.end().await;
+    assert_eq!(processes_with(&marker), Vec::<String>::new());
+}

@@ -1,0 +1,13 @@
+//! The worker against real programs, a real sandbox and a real server.
+
+#![allow(clippy::unwrap_used, reason = "a test ends by panic")]
+
+mod cgroup;
+mod log;
+mod process;
+mod sandbox;
+mod server;
+mod stage;
+mod step;
+mod supervise;
+mod worker;

@@ -1,0 +1,49 @@
+//! A worker in a process of its own that is killed.
+
+use crate::server::{BOUND, Server, Worker};
+use crate::step::{marker, processes_with};
+use polyphemus_testkit::wait;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_killed_leaves_no_process_and_its_stage_is_done_by_another() {
+    let server = Server::start(Duration::from_secs(3)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_polyphemus-worker-role"))
+        .args(["worker", &server.url(), "doomed"])
+        .arg(folder.path())
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    let marker = marker();
+    let mark = folder.path().join("workers/doomed/attempts");
+    // Only the first attempt finds its own worker's folder.
+    let script = format!(
+        "(setsid sh -c 'trap \"\" TERM; sleep {marker}' &); echo begun; \
+         if [ \"$POLYPHEMUS_ATTEMPT\" = \"${{POLYPHEMUS_ATTEMPT%-1}}-1\" ]; then trap '' TERM; sleep {marker}.5; fi"
+    );
+    let id = server.submit_script(&script).await;
+    server.logged(&id, "begun").await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    wait::until(Duration::from_secs(5), "the end of the orphans", || async {
+        match processes_with(&marker) {
+            left if left.is_empty() => Ok(()),
+            left => Err(format!("{left:?}")),
+        }
+    })
+    .await;
+    assert!(
+        mark.read_dir().unwrap().next().is_some(),
+        "a killed worker cannot clean up"
+    );
+    let heir = Worker::start(&server.url(), |config| config.folder = folder.path().to_owned());
+    let job = server.finished(&id).await;
+    assert_eq!(job.stages[0].attempts, 2, "{job:?}");
+    wait::until(BOUND, "the removal of the dead worker's folder", || async {
+        if mark.exists() { Err("it is there") } else { Ok(()) }
+    })
+    .await;
+    drop(heir);
+}
