@@ -88,6 +88,36 @@ async fn a_live_log_comes_whole_however_often_it_is_cut() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn an_open_stream_splits_no_character() {
+    let server = TestServer::start().await;
+    let id = server.blinky(&[("mode", "estimate")]).await;
+    let assignment = server.claim(StageName::Make).await;
+    let attempt: AttemptRef = (&assignment).into();
+    let start = assignment.log_offset;
+    let mut parts = std::pin::pin!(server.client.log_events(&id, start).await.unwrap());
+    let writing = async {
+        for (index, byte) in TEXT.bytes().enumerate() {
+            server.append(&attempt, start + index as u64, vec![byte]).await;
+        }
+    };
+    let reading = async {
+        let (mut seen, mut at) = (String::new(), start);
+        while at < start + TEXT.len() as u64 {
+            let LogPart::Log(part) = parts.next().await.unwrap().unwrap() else {
+                panic!("the job is not over")
+            };
+            assert_eq!(part.offset, at);
+            at = part.end;
+            seen.push_str(&part.text);
+        }
+        seen
+    };
+    let both = async { tokio::join!(reading, writing).0 };
+    assert_eq!(tokio::time::timeout(PATIENCE, both).await.unwrap(), TEXT);
+    server.stop().await;
+}
+
 /// Where the last whole character of the first `length` bytes ends.
 fn seen_end(text: &str, length: u64) -> u64 {
     (0..=length)
