@@ -12,7 +12,7 @@ use std::process::ExitCode;
 /// List the boards of this machine, those in trouble included.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Print one JSON document: {\"devices\": […], \"trouble\": […]}
+    /// Print one JSON document: {"devices": […], "trouble": […]}
     #[arg(long)]
     json: bool,
     #[command(flatten)]

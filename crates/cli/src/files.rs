@@ -16,7 +16,7 @@ pub struct Args {
     /// A job's id, the address of its page, or `last`
     #[arg(value_name = "ID")]
     job: JobRef,
-    /// Print one JSON document: {\"tree\", \"of\", \"files\": […]}
+    /// Print one JSON document: {"tree", "of", "files": […]}
     #[arg(long)]
     json: bool,
     #[command(flatten)]

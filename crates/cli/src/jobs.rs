@@ -25,7 +25,7 @@ pub struct Args {
     /// The page before this cursor, which the page after it names
     #[arg(long, value_name = "CURSOR")]
     before: Option<i64>,
-    /// Print one JSON document: {\"jobs\": […], \"next\": CURSOR}
+    /// Print one JSON document: {"jobs": […], "next": CURSOR}
     #[arg(long)]
     json: bool,
     #[command(flatten)]

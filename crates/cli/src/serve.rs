@@ -9,6 +9,7 @@ use polyphemus_api::job::JobQuery;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +39,9 @@ pub struct Args {
     /// Start no worker inside
     #[arg(long)]
     no_worker: bool,
+    /// How long a silent worker keeps its stage before another gets it
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    lease_seconds: u64,
     #[command(flatten)]
     work: WorkArgs,
     #[command(flatten)]
@@ -74,6 +78,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
     };
     let config = polyphemus_server::Config {
         instance,
+        lease: Duration::from_secs(args.lease_seconds),
         host_names: args.host_name,
         ..polyphemus_server::Config::default()
     };

@@ -44,7 +44,7 @@ const EXAMPLES: &str = "\
 Examples:
   polyphemus worker --server http://127.0.0.1:8000
   polyphemus worker --stages run --make-slots 0 --simulate ice40-hx8k:4
-  ssh -N -L 8000:127.0.0.1:8000 SERVER &  polyphemus worker     over a tunnel
+  ssh -f -N -L 8000:127.0.0.1:8000 SERVER && polyphemus worker    over a tunnel
 
 POLYPHEMUS_LOG filters the log, as in POLYPHEMUS_LOG=polyphemus_worker=debug.";
 

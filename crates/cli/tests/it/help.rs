@@ -1,0 +1,28 @@
+//! The help texts, as a whole.
+
+use crate::program::{run, stdout};
+
+const COMMANDS: [&str; 13] = [
+    "serve", "worker", "submit", "jobs", "show", "logs", "files", "get", "wait", "cancel", "retry",
+    "workers", "devices",
+];
+
+#[test]
+fn every_command_says_what_it_does() {
+    let mut texts = stdout(&run(&["--help"]));
+    for command in COMMANDS {
+        let output = run(&[command, "--help"]);
+        assert!(output.status.success(), "{command}");
+        texts.push_str(&format!(
+            "\n──── polyphemus {command} --help\n{}",
+            stdout(&output)
+        ));
+    }
+    insta::assert_snapshot!(texts);
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    let expected = concat!("polyphemus ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(stdout(&run(&["--version"])), expected);
+}

@@ -1,0 +1,14 @@
+//! The command line as its users meet it: the real program, or a part of it with fixed values.
+
+mod card;
+mod exit_codes;
+mod follow;
+mod get;
+mod help;
+mod job_ref;
+mod neutral;
+mod pack;
+mod program;
+mod serve;
+mod stand_in;
+mod tables;
