@@ -127,6 +127,7 @@ fn events() -> Vec<(&'static str, Event)> {
         ("failed by a stale attempt", failed(1, wrong())),
         ("released", Event::Released { attempt: 2 }),
         ("released by a stale attempt", Event::Released { attempt: 1 }),
+        ("worker gone", Event::WorkerGone { attempt: 2 }),
         ("lease expired", Event::LeaseExpired { attempt: 2 }),
         (
             "lease of a stale attempt expired",

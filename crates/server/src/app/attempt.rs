@@ -3,7 +3,7 @@
 
 use super::{App, AppError, ms, now_ms};
 use crate::log::LockedLog;
-use crate::store::{Change, ChangeJob, Changed};
+use crate::store::{Change, ChangeJob, Changed, Said};
 use bytes::Bytes;
 use polyphemus_api::worker::{Command, FinishRequest, HeartbeatAnswer, Outcome};
 use polyphemus_artifacts::{BlobError, BlobHash};
@@ -65,12 +65,12 @@ impl App {
         if let Some(tree) = tree_of(&request.outcome) {
             self.check_complete(tree).await?;
         }
-        let change = Change::Attempt {
+        let change = Change::Attempt(Box::new(Said {
             stage: attempt.stage,
             key: attempt.key.clone(),
             event: event_of(attempt.attempt, request.outcome),
             result: Some(request.result),
-        };
+        }));
         let (app, job) = (self.clone(), attempt.job.clone());
         self.to_its_end(async move { app.change(&job, change).await.map(|_| ()) })
             .await
@@ -80,7 +80,7 @@ impl App {
         let now_ms = now_ms();
         let renewed = ChangeJob {
             job: attempt.job.clone(),
-            change: Change::Attempt {
+            change: Change::Attempt(Box::new(Said {
                 stage: attempt.stage,
                 key: attempt.key.clone(),
                 event: Event::Renewed {
@@ -88,7 +88,7 @@ impl App {
                     lease_until_ms: now_ms + ms(self.0.config.lease),
                 },
                 result: None,
-            },
+            })),
             now_ms,
         };
         Ok(self.0.store.write(renewed).await?)
@@ -124,7 +124,7 @@ impl App {
              `polyphemus retry`",
             attempt.stage
         );
-        let change = Change::Attempt {
+        let change = Change::Attempt(Box::new(Said {
             stage: attempt.stage,
             key: attempt.key.clone(),
             event: Event::Failed {
@@ -133,7 +133,7 @@ impl App {
                 tree: None,
             },
             result: None,
-        };
+        }));
         self.change_locked(&attempt.job, change, log).await?;
         Err(AppError::TooLarge(message))
     }
@@ -201,12 +201,12 @@ fn event_of(attempt: u32, outcome: Outcome) -> Event {
 
 /// What an attempt that was never begun leaves: nothing.
 pub(super) fn handed_back(attempt: &Attempt) -> Change {
-    Change::Attempt {
+    Change::Attempt(Box::new(Said {
         stage: attempt.stage,
         key: attempt.key.clone(),
         event: Event::Released {
             attempt: attempt.attempt,
         },
         result: Some(StageResult::default()),
-    }
+    }))
 }

@@ -22,8 +22,10 @@ impl App {
         change: Change,
         mut log: LockedLog,
     ) -> Result<Changed, AppError> {
-        // What the attempt has written must not be lost behind the end that it led to.
-        log.sync().await?;
+        if change.ends_attempt() {
+            // What the attempt has written must not be lost behind the end that it led to.
+            log.sync().await?;
+        }
         let now_ms = now_ms();
         let drops_trees = matches!(change, Change::Retry { .. });
         let change = ChangeJob {

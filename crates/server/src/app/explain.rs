@@ -1,8 +1,9 @@
 //! Why a stage waits, in plain words.
 
+use super::worker::Fit;
 use super::{App, now_ms};
 use crate::store::{Shape, StageRow};
-use polyphemus_core::label;
+use polyphemus_core::label::{self, Need};
 use polyphemus_core::plan::PlannedStage;
 use polyphemus_core::stage::StageState;
 
@@ -31,28 +32,29 @@ impl App {
         let fit = self.fit(shape);
         match fit.able {
             0 if fit.live == 0 => "no worker is live; start one with `polyphemus worker --server URL`".into(),
-            0 => self.nobody_offers(shape, &fit.labels, fit.live),
+            0 => nobody(shape, &fit),
             1 => "the one worker that can do it is busy".into(),
             able => format!("all {able} workers that can do it are busy"),
         }
     }
+}
 
-    fn nobody_offers(&self, shape: &Shape, labels: &[polyphemus_core::Label], live: usize) -> String {
-        let unmet = label::unmet(&shape.needs, labels);
-        let unmet: Vec<String> = unmet.iter().map(|need| format!("`{need}`")).collect();
-        let needs: Vec<String> = shape.needs.iter().map(|need| format!("`{need}`")).collect();
-        match (unmet.as_slice(), needs.as_slice()) {
-            ([], []) => format!("none of the {live} live workers takes `{}` stages", shape.stage),
-            ([], needs) => format!(
-                "no live worker offers {} together for `{}` stages; start one that does",
-                needs.join(", "),
-                shape.stage
-            ),
-            (unmet, _) => format!(
-                "no live worker offers {}; start one on a machine that has it",
-                unmet.join(" nor ")
-            ),
-        }
+fn nobody(shape: &Shape, fit: &Fit) -> String {
+    let quoted = |needs: Vec<&Need>| needs.iter().map(|need| format!("`{need}`")).collect::<Vec<_>>();
+    let unmet = quoted(label::unmet(&shape.needs, &fit.labels));
+    match (unmet.as_slice(), fit.equipped) {
+        ([], 0) => format!(
+            "no live worker offers {} together; start one on a machine that has them all",
+            quoted(shape.needs.iter().collect()).join(", ")
+        ),
+        ([], _) => format!(
+            "none of the {} live workers takes `{}` stages; start one that does",
+            fit.live, shape.stage
+        ),
+        (unmet, _) => format!(
+            "no live worker offers {}; start one on a machine that has it",
+            unmet.join(" nor ")
+        ),
     }
 }
 

@@ -114,6 +114,8 @@ pub(super) struct Fit {
     /// The labels of all live workers.
     pub(super) labels: Vec<Label>,
     pub(super) live: usize,
+    /// How many of the live ones offer all that it needs, for whatever stages.
+    pub(super) equipped: usize,
     /// How many of the live ones can do it.
     pub(super) able: usize,
 }
@@ -159,6 +161,7 @@ impl App {
                 continue;
             }
             fit.live += 1;
+            fit.equipped += usize::from(shape.is_met_by(&known.labels));
             fit.able += usize::from(known.can(shape));
             fit.labels.extend(known.labels.iter().cloned());
         }

@@ -18,12 +18,7 @@ use polyphemus_core::{
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
     /// An attempt says something; it must hold the key.
-    Attempt {
-        stage: StageName,
-        key: String,
-        event: Event,
-        result: Option<StageResult>,
-    },
+    Attempt(Box<Said>),
     /// The lease of an attempt has run out.
     LeaseExpired {
         stage: StageName,
@@ -39,6 +34,15 @@ pub(crate) enum Change {
     Retry {
         from: Option<StageName>,
     },
+}
+
+/// What an attempt says of its stage.
+#[derive(Debug, Clone)]
+pub(crate) struct Said {
+    pub(crate) stage: StageName,
+    pub(crate) key: String,
+    pub(crate) event: Event,
+    pub(crate) result: Option<StageResult>,
 }
 
 /// Makes a change. Refused where it does not fit; then nothing is written.
@@ -70,10 +74,8 @@ impl Command for ChangeJob {
     async fn run(&self, tx: &mut Tx) -> Result<Changed, StoreError> {
         let key = job_key(tx, &self.job).await?;
         let old = stage_list_of_job(tx.connection(), key.seq).await?;
-        let mut stages: Vec<Stage> = old.iter().map(|row| row.stage.clone()).collect();
-        for event in self.change.events(&old, self.now_ms)? {
-            stages = job::apply(&stages, event, self.now_ms).map_err(refused)?;
-        }
+        let stages: Vec<Stage> = old.iter().map(|row| row.stage.clone()).collect();
+        let stages = job::apply(&stages, self.change.event(&old)?, self.now_ms).map_err(refused)?;
         let with = With {
             attempt_key: None,
             result: self.change.result(),
@@ -84,42 +86,37 @@ impl Command for ChangeJob {
 }
 
 impl Change {
-    fn events(&self, rows: &[StageRow], now_ms: i64) -> Result<Vec<JobEvent>, StoreError> {
+    /// Whether an attempt that has written to the log is over with it.
+    pub(crate) fn ends_attempt(&self) -> bool {
+        match self {
+            Self::Attempt(said) => !matches!(said.event, Event::Renewed { .. }),
+            Self::LeaseExpired { .. } | Self::WorkerGone { .. } => true,
+            Self::Cancel | Self::Retry { .. } => false,
+        }
+    }
+
+    fn event(&self, rows: &[StageRow]) -> Result<JobEvent, StoreError> {
         let of = |stage: StageName, event| JobEvent::Stage { name: stage, event };
         Ok(match self {
-            Self::Attempt {
-                stage, key, event, ..
-            } => {
-                check_key(rows, *stage, key)?;
-                vec![of(*stage, event.clone())]
+            Self::Attempt(said) => {
+                check_key(rows, said.stage, &said.key)?;
+                of(said.stage, said.event.clone())
             }
-            Self::LeaseExpired { stage, attempt } => {
-                vec![of(*stage, Event::LeaseExpired { attempt: *attempt })]
-            }
-            // Its lease ends now, and then it has run out.
-            Self::WorkerGone { stage, attempt } => vec![
-                of(
-                    *stage,
-                    Event::Renewed {
-                        attempt: *attempt,
-                        lease_until_ms: now_ms,
-                    },
-                ),
-                of(*stage, Event::LeaseExpired { attempt: *attempt }),
-            ],
-            Self::Cancel => vec![JobEvent::CancelRequested],
-            Self::Retry { from } => vec![JobEvent::Reentered {
+            Self::LeaseExpired { stage, attempt } => of(*stage, Event::LeaseExpired { attempt: *attempt }),
+            Self::WorkerGone { stage, attempt } => of(*stage, Event::WorkerGone { attempt: *attempt }),
+            Self::Cancel => JobEvent::CancelRequested,
+            Self::Retry { from } => JobEvent::Reentered {
                 from: match from {
                     Some(from) => *from,
                     None => first_unsuccessful(rows)?,
                 },
-            }],
+            },
         })
     }
 
     fn result(&self) -> Option<StageResult> {
         match self {
-            Self::Attempt { result, .. } => result.clone(),
+            Self::Attempt(said) => said.result.clone(),
             _ => None,
         }
     }
@@ -127,10 +124,10 @@ impl Change {
     /// Why the attempt failed, for the time until the next one.
     fn failure(&self, rows: &[StageRow]) -> Option<Cause> {
         match self {
-            Self::Attempt {
-                event: Event::Failed { cause, .. },
-                ..
-            } => Some(cause.clone()),
+            Self::Attempt(said) => match &said.event {
+                Event::Failed { cause, .. } => Some(cause.clone()),
+                _ => None,
+            },
             Self::LeaseExpired { stage, attempt } | Self::WorkerGone { stage, attempt } => {
                 let row = rows.iter().find(|row| row.stage.name == *stage)?;
                 let worker = row.worker.as_ref()?;

@@ -19,7 +19,7 @@ mod tests;
 mod worker;
 mod writer;
 
-pub(crate) use change::{Change, ChangeJob, Changed};
+pub(crate) use change::{Change, ChangeJob, Changed, Said};
 pub(crate) use claim::{ClaimStage, Claimed};
 pub use error::StoreError;
 pub(crate) use job::InsertJob;

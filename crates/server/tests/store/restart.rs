@@ -1,0 +1,167 @@
+use crate::instance::{Instance, attempt, config, offer, submission, succeeded, tree};
+use polyphemus_core::{JobId, JobState};
+use polyphemus_server::app::{App, AppError};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// Tells the child of the kill test where its instance is.
+const CHILD: &str = "POLYPHEMUS_TEST_INSTANCE_OF_CHILD";
+
+#[tokio::test]
+async fn a_second_server_on_an_instance_is_refused_with_the_first_ones_process() {
+    let instance = Instance::start().await;
+    let refused = App::open(&config(instance.folder.path())).await.unwrap_err();
+    let text = refused.to_string();
+    assert!(matches!(refused, AppError::Conflict(_)));
+    assert!(
+        text.contains(&format!("process {}", std::process::id())),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_dropped_instance_that_was_not_closed_is_complete_when_opened_again() {
+    let instance = Instance::start().await;
+    let id = instance.submit().await;
+    let assignment = instance.claim("w1").await.unwrap();
+    instance
+        .append(&assignment, assignment.log_offset, "half a line")
+        .await
+        .unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    copy_all(instance.folder.path(), copy.path());
+    let app = App::open(&config(copy.path())).await.unwrap();
+    assert_eq!(app.job(&id).await.unwrap().state, JobState::Makeing);
+    // A worker of its own process goes on as if nothing had happened.
+    let offset = app.log_length(&id).await.unwrap();
+    assert_eq!(offset, assignment.log_offset + 11);
+    app.log_append(&attempt(&assignment), offset, " and the rest\n".into())
+        .await
+        .unwrap();
+    let made = tree(app.blobs(), &[("x", "y")]).await;
+    let request = polyphemus_api::worker::FinishRequest {
+        outcome: succeeded(&made),
+        result: Default::default(),
+    };
+    app.finish(&attempt(&assignment), request).await.unwrap();
+    let log = app.log_read(&id, assignment.log_offset, 1 << 16).await.unwrap();
+    assert!(log.starts_with(b"half a line and the rest\n"));
+}
+
+#[tokio::test]
+async fn the_stages_of_embedded_workers_are_free_at_once_after_a_restart() {
+    let instance = Instance::with(|config| config.lease = Duration::from_secs(3600)).await;
+    let (embedded, remote) = (instance.submit().await, instance.submit().await);
+    instance.claim("embedded-1").await.unwrap();
+    instance.claim("remote-1").await.unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    copy_all(instance.folder.path(), copy.path());
+    let app = App::open(&config(copy.path())).await.unwrap();
+    assert_eq!(app.job(&remote).await.unwrap().state, JobState::Makeing);
+    let again = app
+        .claim(offer("embedded-2", 0))
+        .await
+        .unwrap()
+        .expect("it is queued");
+    assert_eq!((&again.job, again.attempt), (&embedded, 2));
+    let log = app.log_read(&embedded, 0, 1 << 16).await.unwrap();
+    let log = String::from_utf8(log.into()).unwrap();
+    assert!(
+        log.contains("worker embedded-1 ended together with the server, so attempt 1 is lost"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn uploads_that_a_crash_left_are_gone_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("uploads/part")).unwrap();
+    std::fs::write(folder.path().join("uploads/part/x"), "half").unwrap();
+    let app = App::open(&config(folder.path())).await.unwrap();
+    assert_eq!(std::fs::read_dir(app.upload_folder()).unwrap().count(), 0);
+}
+
+/// kill -9 in the middle of submissions: whatever was answered is there, whole.
+#[test]
+fn what_was_acknowledged_survives_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "restart::child_that_submits_until_it_is_killed",
+            "--nocapture",
+        ])
+        .env(CHILD, folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let acknowledged: Vec<JobId> = lines
+        .map(Result::unwrap)
+        .filter_map(|line| line.rsplit_once("acknowledged ")?.1.parse().ok())
+        .take(300)
+        .collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(acknowledged.len(), 300);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let app = App::open(&config(folder.path())).await.unwrap();
+        let total: u64 = app.job_counts().await.unwrap().values().sum();
+        assert!(total >= 300, "{total}");
+        for id in &acknowledged {
+            let job = app.job(id).await.unwrap();
+            assert_eq!(job.state, JobState::Make);
+            let tree = app.job_tree(id).await.unwrap();
+            app.blobs().verify_complete(&tree).await.unwrap();
+            let log = app.log_read(id, 0, 1 << 16).await.unwrap();
+            assert!(
+                log.windows(9).any(|part| part == b"accepted:"),
+                "the log of {id} is lost"
+            );
+        }
+        for _ in &acknowledged {
+            assert!(
+                app.claim(offer("w1", 0)).await.unwrap().is_some(),
+                "its queue entry is lost"
+            );
+        }
+    });
+}
+
+/// Not a test of its own: what the kill test starts as a process. Alone it has nothing to do.
+#[test]
+fn child_that_submits_until_it_is_killed() {
+    let Some(folder) = std::env::var_os(CHILD) else {
+        return;
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let app = App::open(&config(Path::new(&folder))).await.unwrap();
+        let submission = submission(&app).await;
+        let submitters = (0..8).map(|_| async {
+            loop {
+                let id = app.submit(submission.clone()).await.unwrap().id;
+                let mut out = std::io::stdout().lock();
+                writeln!(out, "acknowledged {id}").unwrap();
+                out.flush().unwrap();
+            }
+        });
+        futures::future::join_all(submitters).await;
+    });
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    for item in std::fs::read_dir(from).unwrap() {
+        let item = item.unwrap();
+        let target = to.join(item.file_name());
+        if item.file_type().unwrap().is_dir() {
+            std::fs::create_dir_all(&target).unwrap();
+            copy_all(&item.path(), &target);
+        } else {
+            std::fs::copy(item.path(), target).unwrap();
+        }
+    }
+}
