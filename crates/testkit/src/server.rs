@@ -102,6 +102,15 @@ impl TestServer {
         self.child.as_ref().expect("the server runs").id()
     }
 
+    /// The processes that work in this server's folder, without the server itself.
+    pub fn processes(&self) -> Vec<process::Found> {
+        let own = self.child.as_ref().map(|child| child.id() as i32);
+        process::around(self.folder.path())
+            .into_iter()
+            .filter(|found| Some(found.pid) != own)
+            .collect()
+    }
+
     /// Ends the server as a power cut would.
     pub fn kill(&mut self) {
         let mut child = self.child.take().expect("the server runs");
