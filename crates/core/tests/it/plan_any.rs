@@ -117,9 +117,44 @@ fn any_text() -> impl Strategy<Value = String> {
     prop_oneof![6 => known, 1 => any::<String>()]
 }
 
+/// A name that may be harmless, may be a trap, and has the ending that gives the file its part.
+fn any_name(ending: &'static str) -> impl Strategy<Value = String> {
+    let stem = prop_oneof![
+        6 => "[a-z]{1,3}",
+        1 => prop::sample::select(vec!["a b", "-x", "+/x", "x;ls", "x$(id)", "x'y", "\"q\"", "x\ny", "one/../y"])
+            .prop_map(str::to_owned),
+        1 => "[ -~]{1,6}",
+    ];
+    stem.prop_map(move |stem| format!("{stem}{ending}"))
+}
+
+/// Most often a design that hangs together, with names of any kind, and some files more.
 fn any_files() -> impl Strategy<Value = Vec<(String, String)>> {
     let path = prop_oneof![9 => prop::sample::select(PATHS.to_vec()).prop_map(str::to_owned), 1 => "[ -~]{1,12}\\.v"];
-    prop::collection::vec((path, any_text()), 0..9)
+    let more = prop::collection::vec((path, any_text()), 0..4);
+    let names = (
+        any_name(".v"),
+        any_name(".v"),
+        any_name("_tb.sv"),
+        any_name(".pcf"),
+        any_name("/host.py"),
+    );
+    (names, more, 0..16_u8).prop_map(|((top, core, bench, pcf, host), more, left_out)| {
+        let whole = [
+            (top, TEXTS[0]),
+            (core, TEXTS[1]),
+            (bench, TEXTS[2]),
+            (pcf, TEXTS[11]),
+            (host, ""),
+        ];
+        let kept = whole
+            .into_iter()
+            .enumerate()
+            .filter(|(at, _)| left_out != *at as u8);
+        kept.map(|(_, (path, text))| (path, text.to_owned()))
+            .chain(more)
+            .collect()
+    })
 }
 
 fn any_options() -> impl Strategy<Value = Vec<(String, String)>> {

@@ -1,7 +1,7 @@
 //! The design's own Makefile instead of the built-in steps.
 //!
 //! The contract: `make MODE=…` builds, with what the user gave as TOP, DEVICE, PACKAGE, PCF, FREQ,
-//! SEED, FAMILY, PLATFORM, DIRECTIVES, and always ESTIMATE=0|1 and TARGET=<program>, the original's
+//! SEED, FAMILY, PLATFORM, DIRECTIVES, and always ESTIMATE=0|1 and TARGET=program, the original's
 //! names. Then `make run MODE=…` with the same, or the program itself where there is no target `run`.
 //! In mode `hw` a board is loaded first, and POLYPHEMUS_SERIAL and ACC_DEVICE name its serial port.
 
