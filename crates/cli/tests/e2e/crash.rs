@@ -24,12 +24,11 @@ async fn a_server_killed_in_the_middle_of_a_stage_finishes_the_job_after_its_res
     server.kill();
 
     // Its worker died with it, and with the worker every process of the stage.
-    let instance = server.instance();
     wait::until(
         Duration::from_secs(10),
         "the end of the stage's processes",
         || async {
-            let left = process::around(&instance);
+            let left = server.processes();
             if left.is_empty() {
                 Ok(())
             } else {
@@ -162,10 +161,6 @@ async fn a_cancelled_job_leaves_no_process() {
         .expect("a running job can be cancelled");
     let job = server.finished(&id, Duration::from_secs(20)).await;
     assert_eq!(job.state.as_str(), "cancelled");
-    let own = server.pid() as i32;
-    let left: Vec<_> = process::around(&server.instance())
-        .into_iter()
-        .filter(|found| found.pid != own)
-        .collect();
+    let left = server.processes();
     assert!(left.is_empty(), "{left:?}");
 }
