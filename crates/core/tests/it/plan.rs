@@ -138,6 +138,25 @@ fn only_what_the_top_module_uses_is_compiled_dependencies_first() {
 }
 
 #[test]
+fn of_two_definitions_the_one_in_the_file_of_its_name_counts() {
+    let other = "module core(input clk, output q); assign q = clk; endmodule";
+    let with = |variant: &'static str| {
+        design(&[
+            (
+                "top.v",
+                "module top(input clk, output led); core c(.clk(clk), .q(led)); endmodule",
+            ),
+            ("core.v", CORE),
+            (variant, other),
+            ("top.pcf", PCF),
+        ])
+    };
+    assert_eq!(sources(&made(&with("core_quartus.sv"), &[])), "core.v top.v");
+    let refused = planned(&with("core.sv"), &[]).expect_err("both are of the module's name");
+    assert!(refused.to_string().contains("core.sv"), "{refused}");
+}
+
+#[test]
 fn a_file_that_another_includes_is_not_compiled_twice() {
     let plan = made(
         &design(&[

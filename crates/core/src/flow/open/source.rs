@@ -181,9 +181,18 @@ impl<'a> Library<'a> {
             .copied()
             .filter(|path| file::folder(path) == file::folder(user))
             .collect();
-        match (found.len(), &beside[..]) {
-            (1, _) => Ok(found.first().copied()),
-            (_, [only]) => Ok(Some(only)),
+        // Custom has it that a module lives in the file of its name; others are variants of it.
+        let candidates: Vec<&str> = match beside.is_empty() {
+            true => found.iter().copied().collect(),
+            false => beside.clone(),
+        };
+        let namesakes: Vec<&str> = candidates
+            .into_iter()
+            .filter(|path| file::stem(path) == name)
+            .collect();
+        match (found.len(), &beside[..], &namesakes[..]) {
+            (1, ..) => Ok(found.first().copied()),
+            (_, [only], _) | (_, _, [only]) => Ok(Some(only)),
             _ => Err(PlanError::DefinedTwice {
                 unit: name.to_owned(),
                 files: found.iter().map(|&path| path.to_owned()).collect(),
