@@ -60,19 +60,44 @@ pub(super) fn kill_all(mut reaped: impl FnMut(Pid, rustix::process::WaitStatus))
 }
 
 /// Kills the processes whose environment has this entry (`NAME=value`): what is left where a
-/// supervisor was killed. Gives how many there were.
+/// supervisor was killed. Gives how many there were. Each is stopped before any is killed, so that
+/// one that forks without end does not outrun this.
 pub fn kill_marked(entry: &str) -> usize {
-    let marked: Vec<i32> = living()
-        .map(|(pid, _)| pid)
-        .filter(|pid| {
-            std::fs::read(format!("/proc/{pid}/environ"))
-                .is_ok_and(|environ| environ.split(|&b| b == 0).any(|one| one == entry.as_bytes()))
-        })
-        .collect();
-    for pid in &marked {
-        signal(*pid, Signal::KILL);
+    let mut killed = BTreeSet::new();
+    // A round finds none when the one before has got them all; what cannot be killed (a process of
+    // another user, one that waits for a dead disk) must not hold up the worker for ever.
+    for _ in 0..ROUNDS {
+        let mut stopped = BTreeSet::new();
+        loop {
+            let fresh: Vec<i32> = marked(entry).filter(|pid| !stopped.contains(pid)).collect();
+            if fresh.is_empty() {
+                break;
+            }
+            for pid in fresh {
+                signal(pid, Signal::STOP);
+                stopped.insert(pid);
+            }
+        }
+        if stopped.is_subset(&killed) {
+            break;
+        }
+        for pid in &stopped {
+            signal(*pid, Signal::KILL);
+        }
+        killed.append(&mut stopped);
     }
-    marked.len()
+    killed.len()
+}
+
+/// How often marked processes are looked for at most.
+const ROUNDS: usize = 100;
+
+/// The living processes whose environment has this entry.
+fn marked(entry: &str) -> impl Iterator<Item = i32> + '_ {
+    living().map(|(pid, _)| pid).filter(move |pid| {
+        std::fs::read(format!("/proc/{pid}/environ"))
+            .is_ok_and(|environ| environ.split(|&b| b == 0).any(|one| one == entry.as_bytes()))
+    })
 }
 
 /// A process that is gone meanwhile is no error, and neither is one that may not be signalled: it
