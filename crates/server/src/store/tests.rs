@@ -2,9 +2,13 @@
 
 use super::query;
 use super::writer::{Command, Tx};
-use super::{Store, StoreError};
+use super::{Change, ChangeJob, ClaimStage, InsertJob, Shape, Store, StoreError};
+use futures::StreamExt as _;
+use polyphemus_core::flow::Flow;
+use polyphemus_core::{JobId, JobState, Need, StageName, TreeHash, WorkerId};
 use sqlx::Row as _;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 struct Put(i64);
 
@@ -207,4 +211,77 @@ async fn what_is_written_is_on_the_disk_when_the_answer_comes() {
             .unwrap();
         assert_eq!(keys.get::<i64, _>(0), 1);
     }
+}
+
+#[tokio::test]
+async fn ten_thousand_jobs_of_the_past_do_not_slow_a_claim() {
+    let (_folder, store) = store().await;
+    let fresh = fastest_claim(&store, 1_000_000).await;
+    let past = futures::stream::iter(0..10_000).map(|number| {
+        let store = store.clone();
+        async move {
+            let job = insert(&store, number).await;
+            let cancel = ChangeJob {
+                job,
+                change: Change::Cancel,
+                now_ms: 1,
+            };
+            store.write(cancel).await.unwrap();
+        }
+    });
+    past.buffer_unordered(200).collect::<Vec<()>>().await;
+    assert_eq!(store.job_counts().await.unwrap()[&JobState::Cancelled], 10_000);
+    let later = fastest_claim(&store, 2_000_000).await;
+    // Reading 10,000 rows takes some 20 times as long as a claim; the fastest one knows no noise.
+    assert!(
+        later < 4 * fresh + Duration::from_millis(1),
+        "{fresh:?} without a past, {later:?} with one"
+    );
+}
+
+/// The fastest of 50 claims, each of the only stage that waits.
+async fn fastest_claim(store: &Store, first: u64) -> Duration {
+    let mut fastest = Duration::MAX;
+    for number in first..first + 50 {
+        let job = insert(store, number).await;
+        let claim = ClaimStage {
+            worker: WorkerId("w1".into()),
+            shapes: vec![shape().key],
+            now_ms: 1,
+            lease_until_ms: 100,
+            key: "secret".into(),
+        };
+        let before = Instant::now();
+        let claimed = store.write(claim).await.unwrap().expect("a stage waits");
+        fastest = fastest.min(before.elapsed());
+        assert_eq!(claimed.job, job);
+    }
+    fastest
+}
+
+fn shape() -> Shape {
+    Shape {
+        key: "make tool:yosys".into(),
+        stage: StageName::Make,
+        needs: vec![Need::tool("yosys")],
+    }
+}
+
+async fn insert(store: &Store, number: u64) -> JobId {
+    let id: JobId = format!("{number:011}").parse().unwrap();
+    let insert = InsertJob {
+        id: id.clone(),
+        title: String::new(),
+        submitted_ms: 1,
+        options: "{}".into(),
+        flow: Flow::Open,
+        mode: "estimate".into(),
+        plan: "{}".into(),
+        tree: TreeHash::from_bytes([7; 32]),
+        shapes: vec![shape()],
+        shapes_known: false,
+        message: "accepted".into(),
+    };
+    store.job_insert(insert).await.unwrap();
+    id
 }
