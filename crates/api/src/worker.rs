@@ -54,8 +54,8 @@ pub struct Assignment {
     pub lease_ms: u64,
 }
 
-/// The answer to a heartbeat, which may be held back until there is something to say or half of
-/// the lease is over.
+/// The answer to a heartbeat, which may be held back until there is something to say or a third of
+/// the lease is over, not longer: workers count on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {

@@ -180,6 +180,12 @@ fn supervise(order: &Order, first: Pid, mut control: Control) -> Status {
             .and_then(|mut file| io::Write::write_all(&mut file, b"1"));
     }
     kill_all(|pid, status| note(&mut ended, first, pid, status));
+    if !control.is_open {
+        // The worker is dead, or done with the step: then it finds nothing left to remove.
+        for cgroup in &order.cgroups {
+            let _ = std::fs::remove_dir(cgroup);
+        }
+    }
     let ended = match std::fs::read_to_string(trouble(order)) {
         Ok(message) => Ended::NotStarted { message },
         Err(_) => ended.unwrap_or(Ended::NotStarted {

@@ -34,6 +34,17 @@ async fn a_worker_that_is_killed_leaves_no_process_and_its_stage_is_done_by_anot
         }
     })
     .await;
+    wait::until(
+        Duration::from_secs(5),
+        "the end of its control groups",
+        || async {
+            match groups_of(id.as_str()) {
+                left if left.is_empty() => Ok(()),
+                left => Err(left),
+            }
+        },
+    )
+    .await;
     assert!(
         mark.read_dir().unwrap().next().is_some(),
         "a killed worker cannot clean up"
@@ -46,4 +57,17 @@ async fn a_worker_that_is_killed_leaves_no_process_and_its_stage_is_done_by_anot
     })
     .await;
     drop(heir);
+}
+
+/// The control groups of a job, one path a line.
+fn groups_of(job: &str) -> String {
+    let mut find = Command::new("find");
+    find.args([
+        "/sys/fs/cgroup",
+        "-type",
+        "d",
+        "-name",
+        &format!("polyphemus-*{job}*"),
+    ]);
+    String::from_utf8(find.output().unwrap().stdout).unwrap()
 }
