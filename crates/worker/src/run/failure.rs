@@ -21,7 +21,14 @@ pub(super) struct Judge {
     rules: Vec<Option<usize>>,
     /// The scan's patterns for a failed and a passed test.
     verdict: Option<(usize, usize)>,
+    /// The scan's pattern for lines that tell of trouble in every tool's words.
+    trouble: usize,
 }
+
+/// How programs begin to tell of trouble when no rule of the plan knows them: `error:`, `*** [all]
+/// Error 2`, `command not found`, `No such file or directory`.
+const TROUBLE: &str =
+    r"(?i)\b(error|fatal|not found|no such file|undefined reference|permission denied|traceback)\b";
 
 /// The outcome of a step, and what its program said of the design.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,10 +53,12 @@ impl Judge {
             .verdict
             .as_ref()
             .map(|rule| (add(&rule.failed), add(&rule.passed)));
+        let trouble = add(&TROUBLE.to_owned());
         Ok(Self {
             scan: Scan::new(&patterns)?,
             rules,
             verdict,
+            trouble,
         })
     }
 
@@ -82,6 +91,9 @@ impl Judge {
             cause.line = Some(verdict.line.clone());
             outcome = Err(cause);
         }
+        if let Err(cause @ Cause { line: None, .. }) = &mut outcome {
+            cause.line = self.telling_line(cause.kind);
+        }
         Judged {
             outcome: outcome.map_err(|cause| Cause {
                 step: Some(run.title.clone()),
@@ -108,6 +120,17 @@ impl Judge {
                 .or_else(|| self.rule_cause(run, end))
                 .unwrap_or_else(|| plain_cause(run, end))),
         }
+    }
+
+    /// The line that says why, where no rule of the plan has named one.
+    fn telling_line(&self, kind: CauseKind) -> Option<String> {
+        let said = match (kind, self.verdict) {
+            (CauseKind::TestFailed, Some((failed, _))) => self.scan.found(failed),
+            _ => None,
+        };
+        let tells = matches!(kind, CauseKind::TestFailed | CauseKind::Exit);
+        let found = said.or_else(|| self.scan.found(self.trouble).filter(|_| tells));
+        found.map(|found| found.first.clone())
     }
 
     /// The first rule of the plan that fits.

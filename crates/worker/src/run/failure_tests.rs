@@ -166,3 +166,21 @@ fn a_test_passes_by_its_exit_code_and_its_lines() {
         (Some(CauseKind::TimeLimit), None)
     );
 }
+
+#[test]
+fn a_failure_that_no_rule_knows_still_names_the_line_that_tells_most() {
+    let line = |judged: &Judged| judged.outcome.as_ref().unwrap_err().line.clone();
+    let said = judge(&simulation(), "FAIL: 3 is not 4\n", &exit(1));
+    assert_eq!(line(&said), Some("FAIL: 3 is not 4".into()));
+
+    let run = Run {
+        failures: vec![],
+        ..nextpnr()
+    };
+    let output = "cc -o exe main.c\nmain.c:3:1: error: expected ';'\nmake: *** [Makefile:2: all] Error 1\n";
+    assert_eq!(
+        line(&judge(&run, output, &exit(2))),
+        Some("main.c:3:1: error: expected ';'".into())
+    );
+    assert_eq!(line(&judge(&run, "terrors of the deep\n", &exit(2))), None);
+}
