@@ -10,7 +10,7 @@ pub struct Device {
     pub id: String,
     /// The board's name, as in [`crate::simulate::BOARDS`] (`ice40-hx8k`); `unknown` when it cannot be told.
     pub board: String,
-    /// What a stage's needs are matched against: `fpga:ice40-hx8k`. Empty when the board cannot be told.
+    /// What a stage's needs are matched against: `fpga:ice40-hx8k`, or `fpga:ice40-hx8k=virtual`. Empty when the board cannot be told.
     pub labels: Vec<String>,
     /// True for a virtual board.
     pub simulated: bool,

@@ -119,7 +119,8 @@ impl Board {
         Device {
             id: format!("sim-{}-{index}", self.name),
             board: self.name.to_owned(),
-            labels: vec![self.label.to_owned()],
+            // A need for the board is met by either; who must have a real one can be told apart.
+            labels: vec![format!("{}=virtual", self.label)],
             simulated: true,
             serial_port: None,
             usb: None,

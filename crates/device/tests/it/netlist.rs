@@ -193,7 +193,7 @@ fn a_simulated_board_is_asked_for_by_name_and_count() {
     );
     assert_eq!(
         simulate::parse("ice40-hx1k").unwrap()[0].labels,
-        ["fpga:ice40-hx1k"]
+        ["fpga:ice40-hx1k=virtual"]
     );
     let error = ids("u250:4").unwrap_err().to_string();
     assert!(error.contains("ice40-hx1k, ice40-hx8k, ice40-up5k"), "{error}");
