@@ -107,6 +107,9 @@ pub struct Worker {
     pub labels: Vec<Label>,
     /// When it was last heard of, in milliseconds since 1970 UTC.
     pub seen_ms: i64,
+    /// Whether it waits for a stage now or was heard of within two leases.
+    #[serde(default)]
+    pub live: bool,
     /// The stages that it has now.
     pub running: Vec<RunningStage>,
 }

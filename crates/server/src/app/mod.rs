@@ -20,7 +20,7 @@ pub use attempt::Attempt;
 pub use error::AppError;
 pub use submit::Submission;
 pub(crate) use waiting::{Ready, Waiting};
-pub(crate) use worker::REMEMBERED_MS;
+pub(crate) use worker::{EMBEDDED, REMEMBERED_MS};
 
 use crate::config::Config;
 use crate::log::Logs;

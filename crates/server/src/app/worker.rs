@@ -10,6 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How long a worker is listed after it was last heard of.
 pub(crate) const REMEMBERED_MS: i64 = 3_600_000;
+/// How the names of workers begin that live in the process of a server.
+pub(crate) const EMBEDDED: &str = "embedded-";
 /// The most running stages that a list of workers shows.
 const RUNNING: u32 = 10_000;
 
@@ -27,8 +29,10 @@ struct Known {
 }
 
 impl Workers {
+    /// Workers that lived in the process of the server before are known dead.
     pub(super) fn new(saved: Vec<WorkerRow>) -> Self {
-        let known = saved.into_iter().map(|row| {
+        let elsewhere = saved.into_iter().filter(|row| !row.id.0.starts_with(EMBEDDED));
+        let known = elsewhere.map(|row| {
             let known = Known {
                 offers: Vec::new(),
                 labels: row.labels,
@@ -132,29 +136,35 @@ impl App {
             });
         }
         let now_ms = now_ms();
-        let mut workers: Vec<Worker> = self
-            .0
-            .workers
-            .list()
-            .into_iter()
-            .map(|row| Worker {
-                seen_ms: if self.0.waiting.has(&row.id) {
+        let live_since_ms = self.live_since_ms(now_ms);
+        let known = self.0.workers.list().into_iter();
+        let mut workers: Vec<Worker> = known
+            .map(|row| {
+                let seen_ms = if self.0.waiting.has(&row.id) {
                     now_ms
                 } else {
                     row.seen_ms
-                },
-                running: running.remove(&row.id).unwrap_or_default(),
-                id: row.id,
-                labels: row.labels,
+                };
+                Worker {
+                    seen_ms,
+                    live: seen_ms >= live_since_ms,
+                    running: running.remove(&row.id).unwrap_or_default(),
+                    id: row.id,
+                    labels: row.labels,
+                }
             })
             .collect();
         workers.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         Ok(workers)
     }
 
+    fn live_since_ms(&self, now_ms: i64) -> i64 {
+        now_ms - 2 * ms(self.0.config.lease)
+    }
+
     /// A worker is live when it was heard of within two leases or waits for a stage now.
     pub(super) fn fit(&self, shape: &Shape) -> Fit {
-        let since_ms = now_ms() - 2 * ms(self.0.config.lease);
+        let since_ms = self.live_since_ms(now_ms());
         let mut fit = Fit::default();
         for (id, known) in self.0.workers.lock().iter() {
             if known.seen_ms < since_ms && !self.0.waiting.has(id) {

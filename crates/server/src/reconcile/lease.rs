@@ -1,12 +1,10 @@
 //! Leases that have run out: the stage goes to another worker, or has failed too often.
 
-use crate::app::{App, AppError, now_ms};
+use crate::app::{App, AppError, EMBEDDED, now_ms};
 use crate::store::{Change, RunningStage};
 
 /// Stages of one look.
 const BATCH: u32 = 200;
-/// How the names of workers begin that live in the process of a server.
-const EMBEDDED: &str = "embedded-";
 
 /// Gives up the attempts whose lease has run out. Gives the time of the next end of a lease.
 pub(super) async fn expire(app: &App) -> Result<Option<i64>, AppError> {

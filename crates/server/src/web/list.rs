@@ -99,7 +99,8 @@ pub(crate) async fn list_page(
 
 impl Crew {
     async fn of(app: &App) -> ApiResult<Self> {
-        let workers = app.workers().await?;
+        let mut workers = app.workers().await?;
+        workers.retain(|worker| worker.live);
         Ok(Self {
             workers: workers.len(),
             busy: workers.iter().filter(|worker| !worker.running.is_empty()).count(),

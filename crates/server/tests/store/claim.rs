@@ -1,6 +1,6 @@
-use crate::instance::{Instance, SOON, offer, small_submission};
+use crate::instance::{Instance, SOON, config, offer, small_submission, submit};
 use polyphemus_core::{Label, StageName};
-use polyphemus_server::app::AppError;
+use polyphemus_server::app::{App, AppError};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -80,20 +80,17 @@ async fn a_claim_that_goes_away_swallows_no_stage() {
 
 #[tokio::test]
 async fn a_wake_up_of_a_claim_that_goes_away_is_passed_on() {
-    let instance = Instance::with(|config| config.lease = Duration::from_secs(600)).await;
-    let mut first = Box::pin(instance.app.claim(offer("first", 60_000)));
-    // Polled once: it is registered and waits; it is never polled again.
-    let waits = futures::poll!(first.as_mut());
-    assert!(waits.is_pending());
-    let app = instance.app.clone();
-    let second = tokio::spawn(async move { app.claim(offer("second", 60_000)).await });
-    let id = instance.submit().await;
+    // Without reconcilers, which would make good a wake-up that got lost.
+    let folder = tempfile::tempdir().unwrap();
+    let app = App::open(&config(folder.path())).await.unwrap();
+    let mut first = Box::pin(app.claim(offer("first", 60_000)));
+    let mut second = Box::pin(app.claim(offer("second", 60_000)));
+    // Polled once, both are registered and wait.
+    assert!(futures::poll!(first.as_mut()).is_pending());
+    assert!(futures::poll!(second.as_mut()).is_pending());
+    let id = submit(&app).await;
     drop(first);
-    let assignment = tokio::time::timeout(SOON, second)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
+    let assignment = tokio::time::timeout(SOON, second).await.unwrap().unwrap();
     assert_eq!(assignment.unwrap().job, id);
 }
 
