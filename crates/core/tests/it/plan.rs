@@ -138,6 +138,31 @@ fn only_what_the_top_module_uses_is_compiled_dependencies_first() {
 }
 
 #[test]
+fn a_file_comes_after_those_whose_macros_it_needs_even_where_they_use_its_modules() {
+    let plan = made(
+        &design(&[
+            (
+                "board.v",
+                "module board(input clk, output led); soc s(.clk(clk), .q(led)); endmodule",
+            ),
+            (
+                "soc.v",
+                "`define REGISTERS own\nmodule soc(input clk, output q); cpu c(.clk(clk), .q(q)); endmodule\n\
+                 module own(input clk, output reg q); always @(posedge clk) q <= ~q; endmodule",
+            ),
+            (
+                "cpu.v",
+                "module cpu(input clk, output q);\n`ifdef REGISTERS\n`REGISTERS r(.clk(clk), .q(q));\n\
+                 `endif\nendmodule",
+            ),
+            ("board.pcf", PCF),
+        ]),
+        &[],
+    );
+    assert_eq!(sources(&plan), "soc.v cpu.v board.v");
+}
+
+#[test]
 fn of_two_definitions_the_one_in_the_file_of_its_name_counts() {
     let other = "module core(input clk, output q); assign q = clk; endmodule";
     let with = |variant: &'static str| {

@@ -27,7 +27,8 @@ pub(super) struct Library<'a> {
 /// What belongs to a module.
 #[derive(Debug, Default)]
 pub(super) struct Reached<'a> {
-    /// The files to compile, each after those it uses.
+    /// The files to compile, each after those it uses; where files use each other, each after those
+    /// whose macros and packages it needs, since modules alone may come in any order.
     pub(super) files: Vec<&'a str>,
     /// The names of the units that are used, the first included.
     pub(super) units: BTreeSet<String>,
@@ -209,6 +210,8 @@ struct Walk<'a, 'l> {
     todo: Vec<(&'a str, Option<String>)>,
     seen: BTreeSet<(&'a str, Option<String>)>,
     uses: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    /// Of these uses those that a compiler must have read before: of macros, packages and the like.
+    needs: BTreeMap<&'a str, BTreeSet<&'a str>>,
     undefined: BTreeMap<String, &'a str>,
 }
 
@@ -220,6 +223,7 @@ impl<'a, 'l> Walk<'a, 'l> {
             todo: Vec::new(),
             seen: BTreeSet::new(),
             uses: BTreeMap::new(),
+            needs: BTreeMap::new(),
             undefined: BTreeMap::new(),
         }
     }
@@ -261,6 +265,10 @@ impl<'a, 'l> Walk<'a, 'l> {
         match self.library.provider(path, name)? {
             Some(provider) => {
                 self.uses.entry(path).or_default().insert(provider);
+                let unit = self.library.unit(provider, name);
+                if unit.is_some_and(|unit| unit.kind == UnitKind::Other) {
+                    self.needs.entry(path).or_default().insert(provider);
+                }
                 self.enter(provider, Some(name));
             }
             None => {
@@ -290,6 +298,7 @@ impl<'a, 'l> Walk<'a, 'l> {
             };
             if let (1, Some(&only)) = (providers.len(), providers.first()) {
                 self.uses.entry(path).or_default().insert(only);
+                self.needs.entry(path).or_default().insert(only);
                 self.enter(only, None);
             }
         }
@@ -309,7 +318,8 @@ impl<'a, 'l> Walk<'a, 'l> {
             .flat_map(|path| included[path].values().copied())
             .filter(|folder| !folder.is_empty())
             .collect();
-        let mut files = dependencies_first(root, &self.uses);
+        let files = dependencies_first([root], &self.uses);
+        let mut files = dependencies_first(files, &self.needs);
         files.retain(|path| *path == root || !inner.contains(path));
         Reached {
             files,
@@ -320,18 +330,28 @@ impl<'a, 'l> Walk<'a, 'l> {
     }
 }
 
-/// The files in an order in which each comes after those it uses, as far as there is one.
-fn dependencies_first<'a>(root: &'a str, uses: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> Vec<&'a str> {
+/// The roots and all they reach, in an order in which each comes after those it uses, as far as
+/// there is one; else as the roots are.
+fn dependencies_first<'a>(
+    roots: impl IntoIterator<Item = &'a str>,
+    uses: &BTreeMap<&'a str, BTreeSet<&'a str>>,
+) -> Vec<&'a str> {
+    let used_by = |path| uses.get(path).into_iter().flatten();
     let mut ordered = Vec::new();
-    let mut seen = BTreeSet::from([root]);
-    let mut open = vec![(root, uses.get(root).into_iter().flatten())];
-    while let Some((path, rest)) = open.last_mut() {
-        match rest.next() {
-            Some(&used) if seen.insert(used) => open.push((used, uses.get(used).into_iter().flatten())),
-            Some(_) => {}
-            None => {
-                ordered.push(*path);
-                open.pop();
+    let mut seen = BTreeSet::new();
+    for root in roots {
+        let mut open = Vec::new();
+        if seen.insert(root) {
+            open.push((root, used_by(root)));
+        }
+        while let Some((path, rest)) = open.last_mut() {
+            match rest.next() {
+                Some(&used) if seen.insert(used) => open.push((used, used_by(used))),
+                Some(_) => {}
+                None => {
+                    ordered.push(*path);
+                    open.pop();
+                }
             }
         }
     }
