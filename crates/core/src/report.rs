@@ -38,6 +38,9 @@ pub struct ReportFile {
     /// Relative to the workspace.
     pub path: String,
     pub format: ReportFormat,
+    /// Set where the stage may as well do without: a design's own Makefile need not write it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
 }
 
 /// The numbers of one file.

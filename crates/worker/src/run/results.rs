@@ -18,9 +18,14 @@ pub(super) fn read_reports(
     succeeded: bool,
 ) -> (Vec<Report>, Vec<String>) {
     let (mut reports, mut notes) = (Vec::new(), Vec::new());
-    for ReportFile { path, format } in files {
+    for ReportFile {
+        path,
+        format,
+        optional,
+    } in files
+    {
         let Some(found) = folder.find(path).filter(|found| found.is_file()) else {
-            if succeeded {
+            if succeeded && !optional {
                 notes.push(format!("no numbers from `{path}`: the file was not made"));
             }
             continue;

@@ -171,6 +171,7 @@ fn make(options: &Options, variables: &[String], mode: Mode, settings: &FlowSett
             .map(|(path, format)| ReportFile {
                 path: path.to_owned(),
                 format,
+                optional: true,
             })
             .to_vec(),
         bitstream,

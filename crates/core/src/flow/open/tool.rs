@@ -197,6 +197,7 @@ impl Build<'_> {
         let file = |(ending, format)| ReportFile {
             path: self.file(ending),
             format,
+            optional: false,
         };
         reports.into_iter().map(file).collect()
     }
