@@ -90,7 +90,7 @@ async fn work(
     );
     let outcome = work.carry_out().await;
     let mut result = work.result();
-    drop(work);
+    work.end().await;
     log.close();
     if let Ok(Some(why)) = sending.await {
         result.notes.push(format!("the log is not complete: {why}"));

@@ -1,6 +1,8 @@
 //! The folders of one attempt, and the worker's own folder that they lie in. The only place that makes
 //! and removes them.
 
+mod remove;
+
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -91,7 +93,7 @@ impl WorkerFolder {
     }
 
     /// Removes the folders of other workers that are dead: those whose lock can be taken. `dead` is
-    /// told of each by its name and folder, before.
+    /// told of each by its name and folder, before. One that cannot be removed keeps nobody from work.
     pub fn remove_dead(&self, mut dead: impl FnMut(&str, &Path)) -> Result<(), FolderError> {
         let workers = self.shared.join("workers");
         let entries = std::fs::read_dir(&workers).map_err(FolderError::io("list", &workers))?;
@@ -104,7 +106,12 @@ impl WorkerFolder {
             if lock.try_lock().is_ok() {
                 let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
                 dead(&name.unwrap_or_default(), &path);
-                remove(&path)?;
+                if let Err(error) = remove(&path) {
+                    tracing::warn!(
+                        error = format!("{:#}", anyhow::Error::from(error)),
+                        "the folder of a dead worker stays"
+                    );
+                }
             }
         }
         Ok(())
@@ -229,26 +236,6 @@ fn make(path: &Path) -> Result<(), FolderError> {
         .map_err(FolderError::io("make the folder", path))
 }
 
-/// Removes a folder with all that is in it, also where a job has taken the right to write from itself.
 fn remove(path: &Path) -> Result<(), FolderError> {
-    let gone = |result: io::Result<()>| match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
-    };
-    if gone(std::fs::remove_dir_all(path)).is_ok() {
-        return Ok(());
-    }
-    open_up(path);
-    gone(std::fs::remove_dir_all(path)).map_err(FolderError::io("remove the folder", path))
-}
-
-/// Gives the owner all rights on each folder below; what cannot be changed shows when it is removed.
-fn open_up(path: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let _ = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700));
-    for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            open_up(&entry.path());
-        }
-    }
+    remove::remove(path).map_err(FolderError::io("remove the folder", path))
 }

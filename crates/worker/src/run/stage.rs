@@ -105,6 +105,22 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// Removes the folder, beside this thread: what a job left can take long to remove, and the leases
+    /// of other attempts cannot wait for it.
+    pub(crate) async fn end(self) {
+        let Self {
+            board,
+            folder,
+            device_lock,
+            ..
+        } = self;
+        drop(board);
+        if let Err(error) = tokio::task::spawn_blocking(|| drop(folder)).await {
+            tracing::error!(%error, "the folder of an attempt was not removed to its end");
+        }
+        drop(device_lock);
+    }
+
     pub(crate) async fn carry_out(&mut self) -> Outcome {
         let input = match self.prepare().await {
             Ok(input) => input,
