@@ -229,6 +229,8 @@ fn a_verdict_follows_from_what_a_testbench_prints() {
         "FATAL: mean_tb.v:31: ",
         "FAIL",
         "  FAILED at 5",
+        "Test failed: 3 sums are wrong",
+        "FAILED: 12",
     ] {
         assert!(failed.is_match(line), "{line}");
         assert!(!passed.is_match(line), "{line}");
@@ -238,6 +240,9 @@ fn a_verdict_follows_from_what_a_testbench_prints() {
     }
     for line in [
         "0 tests failed",
+        "Failed: 0",
+        "FAIL = 0 of 12",
+        "failover begins",
         "20000 clocks, led = 00000011",
         "no ERROR: here",
         "password",

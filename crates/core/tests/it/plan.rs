@@ -163,6 +163,59 @@ fn a_file_comes_after_those_whose_macros_it_needs_even_where_they_use_its_module
 }
 
 #[test]
+fn sources_that_load_memories_are_compiled_only_as_they_are_instantiated() {
+    let plan = made(
+        &design(&[
+            (
+                "top.v",
+                "module top(input clk, output q); rom #(.FILE(\"a.hex\")) r(.clk(clk), .q(q)); endmodule",
+            ),
+            (
+                "rom.v",
+                "module rom #(parameter FILE = \"none.hex\")(input clk, output reg q); reg m[0:1];\n\
+                 initial $readmemh(FILE, m);\nalways @(posedge clk) q <= m[0]; endmodule",
+            ),
+            ("top.pcf", PCF),
+        ]),
+        &[("mode", "estimate")],
+    );
+    let script = &argv(&plan, "yosys").unwrap()[5];
+    assert!(
+        script.starts_with("read_verilog -defer -sv rom.v top.v; "),
+        "{script}"
+    );
+}
+
+#[test]
+fn what_may_go_wrong_with_a_design_is_noted_beforehand() {
+    let bench = "module pwm_test; reg clk = 0; always #5 clk = ~clk; wire led; top dut(.clk(clk), .led(led)); \
+                 endmodule";
+    let plan = made(
+        &design(&[
+            ("src/types.sv", "package types; typedef logic t; endpackage"),
+            (
+                "src/top.sv",
+                "module top import types::*; (input clk, output led); assign led = clk; endmodule",
+            ),
+            ("tb/pwm_test.v", bench),
+            ("top.pcf", PCF),
+        ]),
+        &[("mode", "hw_emu")],
+    );
+    assert_eq!(plan.decisions["testbench"], "tb/pwm_test.v (by its name)");
+    assert!(
+        plan.notes
+            .iter()
+            .any(|note| note.starts_with("src/top.sv imports a package"))
+    );
+    assert!(
+        plan.notes
+            .iter()
+            .any(|note| note.starts_with("tb/pwm_test.v never calls `$finish`"))
+    );
+}
+
+#[test]
 fn of_two_definitions_the_one_in_the_file_of_its_name_counts() {
     let other = "module core(input clk, output q); assign q = clk; endmodule";
     let with = |variant: &'static str| {

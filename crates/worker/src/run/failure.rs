@@ -84,12 +84,15 @@ impl Judge {
         let mut outcome = self.outcome(run, ran, is_there);
         let verdict = self.verdict.and_then(|patterns| self.verdict_of(patterns, ran));
         if let (Ok(()), Some(verdict @ Verdict { passed: false, .. })) = (&outcome, &verdict) {
-            let mut cause = Cause::new(
-                CauseKind::TestFailed,
-                "the test says that the design is wrong; the line below is what it said",
-            );
-            cause.line = Some(verdict.line.clone());
-            outcome = Err(cause);
+            let known = self.rule_cause(run, &ran.finished.end);
+            outcome = Err(known.unwrap_or_else(|| {
+                let mut cause = Cause::new(
+                    CauseKind::TestFailed,
+                    "the test says that the design is wrong; the line below is what it said",
+                );
+                cause.line = Some(verdict.line.clone());
+                cause
+            }));
         }
         if let Err(cause @ Cause { line: None, .. }) = &mut outcome {
             cause.line = self.telling_line(cause.kind);

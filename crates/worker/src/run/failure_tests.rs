@@ -133,6 +133,24 @@ fn a_step_that_leaves_no_file_has_failed() {
 }
 
 #[test]
+fn a_rule_says_more_than_the_line_by_which_a_test_failed() {
+    let run = Run {
+        failures: vec![FailureRule {
+            exit_code: None,
+            line: Some("Unable to open".into()),
+            kind: CauseKind::SourceError,
+            message: "hand the file in".into(),
+        }],
+        ..simulation()
+    };
+    let cause = judge(&run, "Unable to open rom.hex\nFAIL q = x\n", &exit(0))
+        .outcome
+        .unwrap_err();
+    assert_eq!(cause.kind, CauseKind::SourceError);
+    assert_eq!(cause.line.as_deref(), Some("Unable to open rom.hex"));
+}
+
+#[test]
 fn a_test_passes_by_its_exit_code_and_its_lines() {
     let run = simulation();
     let verdict = |judged: &Judged| {

@@ -113,6 +113,12 @@ impl<'a> Known<'a> {
             Mode::Hw => self.host.as_ref().map_err(Clone::clone)?.as_ref(),
             _ => None,
         };
+        if let Some(path) = self.sources.undefined.get("import") {
+            decisions.note(format!(
+                "{path} imports a package, which older versions of yosys cannot read (0.23 of Debian 12): if the \
+                 synthesis stops there, write `package::name` at each use instead"
+            ));
+        }
         let make = self.make_stage(mode, host, &build, settings);
         let run = match (mode, constraints) {
             (Mode::HwEmu, Some(constraints)) => {

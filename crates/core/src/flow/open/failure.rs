@@ -206,10 +206,21 @@ pub(super) fn compile_host(path: &str) -> Vec<FailureRule> {
     )]
 }
 
+/// `vvp`: it goes on without the file, and the memory holds nothing.
+pub(super) fn simulation() -> Vec<FailureRule> {
+    vec![rule(
+        None,
+        r"\$readmem[bh]: Unable to open ",
+        SourceError,
+        "the simulation finds no file of the name in the line below: hand it in, and name it relative to the \
+         design's folder; a name relative to the source file is found by yosys alone",
+    )]
+}
+
 /// `vvp`: `$error` prints its line and changes no exit code; `$fatal` gives 1.
 pub(super) fn simulation_verdict() -> VerdictRule {
     VerdictRule {
-        failed: r"^(ERROR|FATAL): |\bTESTS? FAILED\b|^\s*FAIL(ED)?\b".to_owned(),
+        failed: format!(r"^(ERROR|FATAL): |{FAILED}"),
         passed: PASSED.to_owned(),
     }
 }
@@ -217,7 +228,7 @@ pub(super) fn simulation_verdict() -> VerdictRule {
 /// A host program.
 pub(super) fn host_verdict() -> VerdictRule {
     VerdictRule {
-        failed: r"\bTESTS? FAILED\b|^\s*FAIL(ED)?\b".to_owned(),
+        failed: FAILED.to_owned(),
         passed: PASSED.to_owned(),
     }
 }
@@ -226,6 +237,8 @@ const NO_ROOM: &str = concat!(
     r"^ERROR: .*(no BELs remaining|Unable to find a placement location|Unable to find legal placement",
     r"|probably at utilisation limit|couldn't be placed anywhere)",
 );
+/// `Test failed: 3 wrong`, but not `Failed: 0`.
+const FAILED: &str = r"\bTESTS? FAILED\b|^\s*(?i:(test(bench)?\s+)?fail(ed|ure)?)\b[\s:=]*([^0\s:=]|$)";
 const PASSED: &str = r"\b(TESTS?|ALL) PASS(ED)?\b|^\s*PASS(ED)?\b";
 
 fn missing_cells() -> FailureRule {

@@ -82,9 +82,17 @@ pub(super) fn is_source(path: &str) -> bool {
     path.ends_with(".v") || path.ends_with(".sv")
 }
 
-/// Whether a source file is a testbench by its name.
+/// Whether a source file is a testbench by its name, or by the name of a folder that it lies in.
 pub(super) fn is_testbench(path: &str) -> bool {
-    let stem = stem(path);
-    is_source(path)
-        && (matches!(stem, "tb" | "testbench") || stem.ends_with("_tb") || stem.starts_with("tb_"))
+    let stem = stem(path).to_ascii_lowercase();
+    let by_name = matches!(&stem[..], "tb" | "testbench")
+        || ["_tb", "_testbench"].iter().any(|end| stem.ends_with(end))
+        || ["tb_", "testbench_"].iter().any(|begin| stem.starts_with(begin));
+    // Elsewhere `test_pattern.v` may well be a part of the design.
+    let by_folder = || {
+        folder(path)
+            .split('/')
+            .any(|folder| matches!(folder, "tb" | "testbench" | "testbenches"))
+    };
+    is_source(path) && (by_name || by_folder())
 }

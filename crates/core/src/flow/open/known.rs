@@ -178,6 +178,16 @@ impl<'a> Known<'a> {
                 if !testbench.named {
                     decisions.take("testbench", testbench.path, "by its name");
                 }
+                if !testbench
+                    .reached
+                    .calls_any_of(&["$finish", "$stop", "$fatal", "$exit"])
+                {
+                    decisions.note(format!(
+                        "{} never calls `$finish`: if its clock does not stop by itself, the simulation runs until \
+                         the job's time limit, and then has failed",
+                        testbench.path
+                    ));
+                }
                 Ok(testbench)
             }
             Found::Unclear(error) => Err(error.clone()),

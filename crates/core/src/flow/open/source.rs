@@ -34,8 +34,16 @@ pub(super) struct Reached<'a> {
     pub(super) units: BTreeSet<String>,
     /// Where included files are looked for.
     pub(super) include_folders: Vec<String>,
+    /// What the units call, with the `$`.
+    pub(super) system_tasks: BTreeSet<String>,
     /// The names used that no file defines: cells of the part, or a mistake; with a user of each.
     pub(super) undefined: BTreeMap<String, &'a str>,
+}
+
+impl Reached<'_> {
+    pub(super) fn calls_any_of(&self, tasks: &[&str]) -> bool {
+        tasks.iter().any(|task| self.system_tasks.contains(*task))
+    }
 }
 
 impl<'a> Library<'a> {
@@ -321,10 +329,16 @@ impl<'a, 'l> Walk<'a, 'l> {
         let files = dependencies_first([root], &self.uses);
         let mut files = dependencies_first(files, &self.needs);
         files.retain(|path| *path == root || !inner.contains(path));
+        let units = self
+            .seen
+            .iter()
+            .filter_map(|(path, unit)| self.library.unit(path, unit.as_deref()?));
+        let system_tasks = units.flat_map(|unit| unit.system_tasks.iter().cloned()).collect();
         Reached {
             files,
             units: self.seen.into_iter().filter_map(|(_, unit)| unit).collect(),
             include_folders: folders.into_iter().map(str::to_owned).collect(),
+            system_tasks,
             undefined: self.undefined,
         }
     }

@@ -53,8 +53,14 @@ impl Build<'_> {
             .iter()
             .map(|folder| format!(" -I{folder}"))
             .collect();
+        // Else yosys makes each module with its parameters' defaults first, and stops where such a
+        // default names a memory's file that is not there, though no instance asks for it.
+        let defer = match self.sources.calls_any_of(&["$readmemh", "$readmemb"]) {
+            true => "-defer ",
+            false => "",
+        };
         let script = format!(
-            "read_verilog -sv{folders} {}; synth_{} -top {} -json {}; tee -q -o {} stat -json",
+            "read_verilog {defer}-sv{folders} {}; synth_{} -top {} -json {}; tee -q -o {} stat -json",
             self.sources.files.join(" "),
             self.part.family().as_str(),
             self.top,
@@ -229,6 +235,7 @@ pub(super) fn compile(top: &str, module: &str, sources: &Reached<'_>, cells: boo
 /// With `-N` a `$stop` ends the simulation with exit code 1 instead of waiting for somebody.
 pub(super) fn simulate(top: &str) -> Run {
     let mut run = Run::new("simulation", ["vvp", "-N", &made(top, "vvp")]);
+    run.failures = failure::simulation();
     run.verdict = Some(failure::simulation_verdict());
     run
 }
