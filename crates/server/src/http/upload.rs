@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tempfile::{NamedTempFile, TempPath};
 use tokio::task::JoinHandle;
@@ -50,15 +50,15 @@ pub(super) async fn receive(
     query: Vec<(String, String)>,
     request: Request,
 ) -> ApiResult<Upload> {
-    let unparsed = Arc::new(AtomicU64::new(0));
-    let request = watched(request, unparsed.clone());
+    let intake = Arc::new(Intake::default());
+    let request = watched(request, intake.clone());
     let mut multipart = match Multipart::from_request(request, &()).await {
         Ok(multipart) => multipart,
         Err(MultipartRejection::InvalidBoundary(_)) => return Err(missing_file()),
         Err(other) => return Err(ApiError::bad_request(other.body_text())),
     };
     let mut form = Form {
-        unparsed,
+        intake,
         ..Form::default()
     };
     let received = match form.read_query(query) {
@@ -66,7 +66,7 @@ pub(super) async fn receive(
         Err(error) => Err(error),
     };
     if received.is_err() {
-        linger(&mut multipart, &form.unparsed).await;
+        linger(&mut multipart, &form.intake).await;
     }
     received?;
     form.finish()
@@ -77,7 +77,22 @@ struct Form {
     archive: Option<TempPath>,
     options: BTreeMap<String, String>,
     browser: bool,
-    unparsed: Arc<AtomicU64>,
+    intake: Arc<Intake>,
+}
+
+/// What the reader of the form and the body that feeds it know of each other.
+#[derive(Debug, Default)]
+struct Intake {
+    /// Bytes that the reader has taken in since it last got anywhere.
+    unparsed: AtomicU64,
+    /// The upload is refused: what still comes goes nowhere.
+    is_refused: AtomicBool,
+}
+
+impl Intake {
+    fn parsed(&self) {
+        self.unparsed.store(0, Ordering::Relaxed);
+    }
 }
 
 impl Form {
@@ -92,7 +107,7 @@ impl Form {
             let Some(field) = multipart.next_field().await.map_err(broken_off)? else {
                 return Ok(());
             };
-            self.unparsed.store(0, Ordering::Relaxed);
+            self.intake.parsed();
             let name = field.name().unwrap_or("").to_owned();
             match name.as_str() {
                 "" => return Err(ApiError::bad_request("a part of the form has no name")),
@@ -123,7 +138,7 @@ impl Form {
         let limit_bytes = site.config.upload_limit_bytes;
         let archive = NamedTempFile::new_in(site.app.upload_folder()).map_err(write_failed)?;
         let (file, path) = archive.into_parts();
-        store(field, file, limit_bytes, &self.unparsed).await?;
+        store(field, file, limit_bytes, &self.intake).await?;
         self.archive = Some(path);
         Ok(())
     }
@@ -168,11 +183,11 @@ impl Form {
 }
 
 /// Streams the field into the file, writing one batch while the next one arrives.
-async fn store(mut field: Field<'_>, file: File, limit_bytes: u64, unparsed: &AtomicU64) -> ApiResult<()> {
+async fn store(mut field: Field<'_>, file: File, limit_bytes: u64, intake: &Intake) -> ApiResult<()> {
     let (mut batch, mut batch_bytes, mut size_bytes) = (Vec::new(), 0, 0u64);
     let mut writing: JoinHandle<io::Result<File>> = tokio::task::spawn_blocking(|| Ok(file));
     while let Some(chunk) = field.chunk().await.map_err(broken_off)? {
-        unparsed.store(0, Ordering::Relaxed);
+        intake.parsed();
         size_bytes += chunk.len() as u64;
         if size_bytes > limit_bytes {
             return Err(ApiError::too_large(format!(
@@ -219,12 +234,17 @@ async fn text_of(mut field: Field<'_>, name: &str) -> ApiResult<String> {
     String::from_utf8(value).map_err(|_| ApiError::bad_request(format!("the option {name:?} is not UTF-8")))
 }
 
-/// The request, which counts the bytes that its reader has taken in since the count was last zeroed.
-fn watched(request: Request, unparsed: Arc<AtomicU64>) -> Request {
+/// The request, which counts the bytes that its reader has taken in, and gives it none once the upload
+/// is refused.
+fn watched(request: Request, intake: Arc<Intake>) -> Request {
     request.map(|body| {
         Body::from_stream(body.into_data_stream().map(move |chunk| {
             let chunk = chunk?;
-            let waiting = unparsed.fetch_add(chunk.len() as u64, Ordering::Relaxed) + chunk.len() as u64;
+            if intake.is_refused.load(Ordering::Relaxed) {
+                return Ok(Bytes::new());
+            }
+            let size_bytes = chunk.len() as u64;
+            let waiting = intake.unparsed.fetch_add(size_bytes, Ordering::Relaxed) + size_bytes;
             if waiting > UNPARSED_LIMIT_BYTES {
                 return Err(axum::Error::new(io::Error::other("a part's header is too long")));
             }
@@ -234,12 +254,11 @@ fn watched(request: Request, unparsed: Arc<AtomicU64>) -> Request {
 }
 
 /// A client that still sends would see a broken connection instead of the answer.
-async fn linger(multipart: &mut Multipart, unparsed: &AtomicU64) {
+async fn linger(multipart: &mut Multipart, intake: &Intake) {
+    intake.is_refused.store(true, Ordering::Relaxed);
     let read_on = async {
         while let Ok(Some(mut field)) = multipart.next_field().await {
-            while let Ok(Some(_)) = field.chunk().await {
-                unparsed.store(0, Ordering::Relaxed);
-            }
+            while let Ok(Some(_)) = field.chunk().await {}
         }
     };
     let in_time = tokio::time::timeout(LINGER, read_on).await.is_ok();

@@ -215,6 +215,30 @@ async fn an_archive_beyond_the_limit_is_refused_by_name_of_the_limit() {
 }
 
 #[tokio::test]
+async fn a_client_that_sends_all_before_it_reads_gets_the_refusal() {
+    let server = TestServer::start_with(|config| config.upload_limit_bytes = 1_000_000).await;
+    let address = server.url.strip_prefix("http://").unwrap().to_owned();
+    let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+    let part = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.zip\"\r\n\r\n";
+    let (end, size_bytes) = ("\r\n--b--\r\n", 40 << 20);
+    let head = format!(
+        "POST /jobs HTTP/1.1\r\nHost: {address}\r\nContent-Type: multipart/form-data; boundary=b\r\n\
+         Content-Length: {}\r\n\r\n{part}",
+        part.len() + size_bytes + end.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&vec![1; size_bytes]).await.unwrap();
+    stream.write_all(end.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 12];
+    let read = tokio::time::timeout(crate::server::PATIENCE, stream.read_exact(&mut answer)).await;
+    read.expect("the server answers").unwrap();
+    assert_eq!(answer, b"HTTP/1.1 413");
+    assert_eq!(server.uploads(), Vec::<String>::new());
+    drop(stream);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn an_upload_that_is_cut_off_leaves_nothing_behind() {
     let server = TestServer::start().await;
     let address = server.url.strip_prefix("http://").unwrap().to_owned();
