@@ -162,6 +162,8 @@ impl App {
                 "the tree {hash} cannot be taken over: the content {missing} is not on the server; send it, \
                  then finish again"
             )),
+            // Stored whole, as it was sent: it is the worker that names the wrong content.
+            BlobError::Tree { .. } => AppError::BadRequest(error.to_string()),
             error => error.into(),
         };
         let blobs = &self.0.blobs;

@@ -2,9 +2,9 @@
 
 use crate::server::{TestServer, labels};
 use polyphemus_api::ClientError;
-use polyphemus_api::worker::{ClaimRequest, Command};
-use polyphemus_core::JobState;
+use polyphemus_api::worker::{ClaimRequest, Command, FinishRequest, Outcome};
 use polyphemus_core::stage::{StageName, WorkerId};
+use polyphemus_core::{JobState, StageResult};
 
 #[tokio::test]
 async fn a_stage_is_claimed_logged_and_finished() {
@@ -131,5 +131,29 @@ async fn a_blob_is_stored_under_its_own_hash_only() {
     let response = server.get(&format!("/api/v1/blobs/{hash}")).await;
     assert_eq!(response.headers()["content-length"], "7");
     assert_eq!(response.text().await.unwrap(), "content");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn content_that_is_no_tree_is_refused_as_the_workers_mistake() {
+    let server = TestServer::start().await;
+    server.blinky(&[("mode", "estimate")]).await;
+    let assignment = server.claim(StageName::Make).await;
+    let hash = server.put(b"no tree").await;
+    let finish = FinishRequest {
+        outcome: Outcome::Succeeded {
+            tree: hash.to_string().parse().unwrap(),
+        },
+        result: StageResult::default(),
+    };
+    let refused = server
+        .client
+        .finish(&(&assignment).into(), &finish)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(refused, ClientError::Refused { status: 400, .. }),
+        "{refused:?}"
+    );
     server.stop().await;
 }
