@@ -1,6 +1,12 @@
 //! The server as its clients see it: a real one on a free port, spoken to over HTTP, with the test in
 //! the part of the worker.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test ends by panic, and says why"
+)]
+
 mod event;
 mod file;
 mod guard;
