@@ -28,7 +28,10 @@ impl LogArg {
         let builder = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_ansi(stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none())
-            .with_writer(std::io::stderr);
+            .with_writer(std::io::stderr)
+            // It would tell of a line that cannot be written on standard error, which cannot be written:
+            // a panic, and a full disk under the log would end the role.
+            .log_internal_errors(false);
         let started = if self.log_json {
             builder.json().flatten_event(true).try_init()
         } else {

@@ -191,3 +191,50 @@ fn the_id_stands_alone_and_a_failed_job_is_told_by_the_exit_code() {
     assert_eq!(code, 2, "{stderr}");
     assert!(stderr.contains("colour"), "{stderr}");
 }
+
+#[test]
+fn a_server_whose_log_cannot_be_written_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let full = fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("Linux has /dev/full");
+    let instance = folder.path().join("instance");
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--instance", text(&instance)];
+    let mut server = command(&arguments)
+        .stdout(Stdio::piped())
+        .stderr(full)
+        .spawn()
+        .expect("the server starts");
+    let mut ready = String::new();
+    BufReader::new(server.stdout.take().expect("its output is piped"))
+        .read_line(&mut ready)
+        .expect("its output is text");
+    let url = ready
+        .split_whitespace()
+        .find(|word| word.starts_with("http://"))
+        .expect("it names its address")
+        .trim_end_matches('/')
+        .to_owned();
+    let design = design(0);
+    let submitted = run(&[
+        "submit",
+        "--server",
+        &url,
+        text(design.path()),
+        "-o",
+        "mode=sw_emu",
+        "--follow",
+    ]);
+    let submitted = submitted.status;
+    // The signal alone ends it, and in peace: that is logged, too.
+    let pid = server.id().to_string();
+    assert!(
+        std::process::Command::new("kill")
+            .arg(&pid)
+            .status()
+            .is_ok_and(|status| status.success())
+    );
+    let ended = server.wait().expect("it ends");
+    assert!(submitted.success() && ended.success(), "{submitted}, {ended}");
+}
