@@ -328,6 +328,12 @@ struct Simulation {
       printf("%s%s:%u:%llu", i ? "," : "", LEDS[i], (leds >> i) & 1, (unsigned long long)toggles[i]);
     printf("\n");
     fflush(stdout);
+    if (receiver.framing_errors)
+      fprintf(stderr,
+              "virtual-board: note: %llu bytes came from the design with a wrong stop or parity bit: the design sends "
+              "at another speed than the %.0f baud (%.1f clocks a bit) that the port had then\n",
+              (unsigned long long)receiver.framing_errors, CLOCK_HZ / receiver.framing.clocks_per_bit,
+              receiver.framing.clocks_per_bit);
   }
 };
 
