@@ -25,6 +25,13 @@ const WHOLE: Files<'_> = &[
 
 /// Files, and the options given with them.
 const CASES: &[(Files<'_>, Files<'_>)] = &[
+    (
+        &[
+            ("top.v", "\u{feff}module top(input clk); endmodule"),
+            ("top.pcf", PCF),
+        ],
+        &[],
+    ),
     (WHOLE, &[("tpo", "top")]),
     (WHOLE, &[("mode", "fast\u{1b}[31m")]),
     (WHOLE, &[("mode", "hw"), ("estimate", "1")]),

@@ -5,7 +5,7 @@ use super::constraint::{self, Constraints};
 use super::decision::Decisions;
 use super::file;
 use super::host::{self, Host};
-use super::option::{Mode, Options};
+use super::option::{Mode, Options, shown};
 use super::part::{self, Family, Part, Signs};
 use super::source::{Library, Reached};
 use super::testbench::{self, Found, Testbench};
@@ -41,6 +41,7 @@ impl<'a> Known<'a> {
         let top = top::choose(options.top.as_deref(), library, &testbenches, &placed)?;
         let sources = library.reach(top.path, &top.name, None)?;
         check_names(&sources)?;
+        check_encoding(design, &sources)?;
         let constraints = constraint::choose(options, design, family, &top.name, &top.ports);
         let pins = constraints
             .as_ref()
@@ -58,6 +59,9 @@ impl<'a> Known<'a> {
             host => host,
         };
         let testbench = testbench::choose(options, library, &testbenches, &top)?;
+        if let Found::One(testbench) = &testbench {
+            check_encoding(design, &testbench.reached)?;
+        }
         Ok(Self {
             options,
             testbench,
@@ -236,4 +240,17 @@ fn check_names(reached: &Reached<'_>) -> Result<(), PlanError> {
     let files = reached.files.iter().copied();
     let folders = reached.include_folders.iter().map(String::as_str);
     files.chain(folders).try_for_each(file::check_name)
+}
+
+/// Icarus Verilog 11 takes a byte-order mark for a part of the first word and then finds no module.
+fn check_encoding(design: &Design, reached: &Reached<'_>) -> Result<(), PlanError> {
+    let mut files = reached.files.iter().copied();
+    match files.find(|path| design.text(path).is_some_and(|text| text.starts_with('\u{feff}'))) {
+        None => Ok(()),
+        Some(path) => Err(PlanError::Contradiction {
+            what: "a build".into(),
+            with: format!("a byte-order mark at the beginning of `{}`", shown(path)),
+            remedy: "save that file as UTF-8 without one".into(),
+        }),
+    }
 }
