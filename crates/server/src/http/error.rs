@@ -130,6 +130,12 @@ impl From<BlobError> for ApiError {
             BlobError::TooLarge { .. } => ErrorCode::TooLarge,
             BlobError::NoSpace { .. } => ErrorCode::NoSpace,
             BlobError::ShuttingDown => ErrorCode::Unavailable,
+            BlobError::Corrupt { .. } => {
+                tracing::error!(%error, "stored content is damaged");
+                let message = "this content is damaged on the server's disk; tell the server's operator, and \
+                               hand the design in again";
+                return Self::new(ErrorCode::Internal, message);
+            }
             _ => return Self::internal(&error),
         };
         // Where the store lies on the server's disk is no business of a client.

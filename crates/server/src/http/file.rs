@@ -5,13 +5,14 @@ use super::Site;
 use super::error::{ApiError, ApiResult};
 use super::job::id_of;
 use super::range::{self, Part};
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures::{Stream, StreamExt as _};
 use polyphemus_api::error::{ErrorBody, ErrorCode};
 use polyphemus_api::job::JOB_FILE;
-use polyphemus_artifacts::Entry;
+use polyphemus_artifacts::{BlobError, Entry};
 
 /// Shown as text: the original's `TEXT_EXTENSIONS`, then those of designs and reports of today.
 const TEXT_EXTENSIONS: [&str; 45] = [
@@ -71,7 +72,7 @@ async fn send(site: &Site, entry: &Entry, range: Option<&str>, etag: HeaderValue
     match range::parse(range, size_bytes) {
         Part::Whole => {
             headers.insert(header::CONTENT_LENGTH, size_bytes.into());
-            let content = Body::from_stream(blobs.read(&entry.hash).await?);
+            let content = begun(blobs.read(&entry.hash).await?).await?;
             Ok((headers, content).into_response())
         }
         Part::Bytes(part) => {
@@ -83,6 +84,21 @@ async fn send(site: &Site, entry: &Entry, range: Option<&str>, etag: HeaderValue
         }
         Part::Unsatisfiable => Ok(unsatisfiable(size_bytes)),
     }
+}
+
+/// The body that this content becomes, once its first part is there: damage in it, and so in any small
+/// file, is told instead of cutting off the answer.
+async fn begun(content: impl Stream<Item = Result<Bytes, BlobError>> + Send + 'static) -> ApiResult<Body> {
+    let mut content = Box::pin(content.peekable());
+    if let Some(error) = content
+        .as_mut()
+        .next_if(Result::is_err)
+        .await
+        .and_then(Result::err)
+    {
+        return Err(error.into());
+    }
+    Ok(Body::from_stream(content))
 }
 
 /// 416 with the size that there is.

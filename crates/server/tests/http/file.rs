@@ -206,3 +206,34 @@ async fn a_log_is_read_from_any_offset() {
     assert_eq!(part.text().await.unwrap(), log[3..7]);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_file_whose_content_is_damaged_says_so() {
+    let server = TestServer::start().await;
+    let id = server.blinky(&[("mode", "estimate")]).await;
+    let files = server.client.files(&id).await.unwrap().files;
+    let file = files.iter().find(|file| file.size_bytes > 0).unwrap();
+    let hash = file.hash.to_string();
+    let mut damaged = 0;
+    for folder in std::fs::read_dir(server.instance.path().join("blobs")).unwrap() {
+        let path = folder.unwrap().path().join(&hash[2..]);
+        if path.exists() {
+            let mut content = std::fs::read(&path).unwrap();
+            content[0] ^= 1;
+            std::fs::remove_file(&path).unwrap();
+            std::fs::write(&path, content).unwrap();
+            damaged += 1;
+        }
+    }
+    assert_eq!(damaged, 1);
+    let response = server.get(&format!("/jobs/{id}/files/code/{}", file.path)).await;
+    assert_eq!(response.status(), 500);
+    assert!(
+        response
+            .text()
+            .await
+            .unwrap()
+            .contains("hand the design in again")
+    );
+    server.stop().await;
+}
