@@ -10,8 +10,10 @@ use std::fmt;
 pub enum CauseKind {
     /// A tool ended with another exit code than it should, and nothing tells more.
     Exit,
-    /// A signal ended a tool that nobody here sent.
+    /// A tool crashed: a signal of its own making ended it.
     Signal,
+    /// SIGKILL ended a tool, and neither a limit nor the worker had sent it.
+    Killed,
     /// The sources do not compile.
     SourceError,
     /// The design needs more than the part has.
@@ -40,9 +42,10 @@ pub enum CauseKind {
 }
 
 impl CauseKind {
-    pub const ALL: [CauseKind; 16] = [
+    pub const ALL: [CauseKind; 17] = [
         Self::Exit,
         Self::Signal,
+        Self::Killed,
         Self::SourceError,
         Self::DoesNotFit,
         Self::TimingNotMet,
@@ -63,7 +66,8 @@ impl CauseKind {
     pub fn title(self) -> &'static str {
         match self {
             Self::Exit => "a tool failed",
-            Self::Signal => "a tool was killed",
+            Self::Signal => "a tool crashed",
+            Self::Killed => "a tool was killed from outside",
             Self::SourceError => "the sources do not compile",
             Self::DoesNotFit => "the design does not fit the part",
             Self::TimingNotMet => "timing is not met",

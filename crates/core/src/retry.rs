@@ -12,7 +12,11 @@ pub fn delay(cause: CauseKind, tries: u32) -> Option<Duration> {
         // The work is lost with its worker; another takes it up at once. The bound is for a job that
         // brings down each machine that tries it; machines that die on their own stay well below.
         CauseKind::WorkerLost => (10, Duration::ZERO),
-        CauseKind::WorkerTrouble => (3, Duration::from_secs(5)),
+        // Tries are counted over all causes, so that a bound below that of lost workers would end a
+        // job at the first trouble after some losses.
+        CauseKind::WorkerTrouble => (10, Duration::from_secs(5)),
+        // An operator, or the kernel of a machine that had no memory left at that moment.
+        CauseKind::Killed => (5, Duration::from_secs(5)),
         CauseKind::Device => (3, Duration::from_secs(10)),
         // Licences come back when somebody else's build ends: patience, not speed.
         CauseKind::Licence => (48, Duration::from_secs(60)),

@@ -158,7 +158,18 @@ pub struct AttemptFolder {
     path: PathBuf,
 }
 
+/// Less than this is as good as nothing: no file of any use fits.
+const FULL_BELOW_BYTES: u64 = 1 << 20;
+
 impl AttemptFolder {
+    /// Where the disk that it lies on is full: what is left of it, in words.
+    pub fn full_disk(&self) -> Option<String> {
+        let disk = rustix::fs::statvfs(&self.path).ok()?;
+        let free_bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let is_full = free_bytes < FULL_BELOW_BYTES || (disk.f_files > 0 && disk.f_favail == 0);
+        is_full.then(|| format!("{} KiB and {} files free", free_bytes >> 10, disk.f_favail))
+    }
+
     /// For what the attempt's own programs must not see: the spooled log, the status of steps.
     pub fn path(&self) -> &Path {
         &self.path

@@ -11,6 +11,9 @@ use polyphemus_core::stage::Event;
 use polyphemus_core::{Cause, CauseKind, JobId, StageName, StageResult, StageState, TreeHash};
 use tokio::time::{Instant, timeout_at};
 
+/// Of each text of a cause.
+const CAUSE_CHARS: usize = 4000;
+
 /// One numbered try of a stage, as its worker names it in each request about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
@@ -195,9 +198,27 @@ fn tree_of(outcome: &Outcome) -> Option<&TreeHash> {
 fn event_of(attempt: u32, outcome: Outcome) -> Event {
     match outcome {
         Outcome::Succeeded { tree } => Event::Succeeded { attempt, tree },
-        Outcome::Failed { cause, tree } => Event::Failed { attempt, cause, tree },
+        Outcome::Failed { cause, tree } => Event::Failed {
+            attempt,
+            cause: shortened(cause),
+            tree,
+        },
         Outcome::Cancelled => Event::CancelDone { attempt },
         Outcome::Released => Event::Released { attempt },
+    }
+}
+
+/// A cause as it is kept: it is a sentence and a line, whatever a worker made of them.
+fn shortened(cause: Cause) -> Cause {
+    let short = |text: String| match text.char_indices().nth(CAUSE_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    };
+    Cause {
+        message: short(cause.message),
+        line: cause.line.map(short),
+        step: cause.step.map(short),
+        ..cause
     }
 }
 

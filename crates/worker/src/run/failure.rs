@@ -12,6 +12,7 @@ use std::io::Read as _;
 
 const SIGXFSZ: i32 = 25;
 const SIGKILL: i32 = 9;
+const KILLED_CODE: i32 = 128 + SIGKILL;
 
 /// Looks at a step's output while it comes.
 #[derive(Debug)]
@@ -220,14 +221,19 @@ fn limit_cause(run: &Run, ran: &Ran, end: &End) -> Option<Cause> {
 fn plain_cause(run: &Run, end: &End) -> Cause {
     let title = &run.title;
     match end {
+        // A sandbox ends as its program did, and says a signal as a shell says it.
+        End::Signalled { signal: SIGKILL } | End::Exited { code: KILLED_CODE } => Cause::new(
+            CauseKind::Killed,
+            format!(
+                "`{title}` was killed (signal 9) by something outside of the job, most often because the machine had no memory left"
+            ),
+        ),
         End::Signalled { signal } => Cause::new(
             CauseKind::Signal,
-            match *signal {
-                SIGKILL => format!(
-                    "`{title}` was killed (signal 9), most often because the machine had no memory left"
-                ),
-                signal => format!("`{title}` was ended by signal {signal} ({})", signal_name(signal)),
-            },
+            format!(
+                "`{title}` was ended by signal {signal} ({})",
+                signal_name(*signal)
+            ),
         ),
         End::Exited { code } if run.verdict.is_some() => Cause::new(
             CauseKind::TestFailed,

@@ -102,7 +102,10 @@ fn a_limit_says_more_than_a_line_of_the_output() {
     let run = nextpnr();
     let output = "ERROR: cell is unplaced\n";
     let mut killed = ran(End::Signalled { signal: 9 });
-    assert_eq!(kind(&judge(&run, "", &killed)), Some(CauseKind::Signal));
+    assert_eq!(kind(&judge(&run, "", &killed)), Some(CauseKind::Killed));
+    assert_eq!(kind(&judge(&run, "", &exit(137))), Some(CauseKind::Killed));
+    let crashed = ran(End::Signalled { signal: 11 });
+    assert_eq!(kind(&judge(&run, "", &crashed)), Some(CauseKind::Signal));
     killed.out_of_memory = Some(OutOfMemory {
         limit_bytes: Some(64 << 20),
     });

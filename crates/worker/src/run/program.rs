@@ -241,6 +241,16 @@ impl Attempt<'_> {
             let killed = crate::supervise::kill_marked(&format!("{MARK}={}", self.name));
             tracing::error!(attempt = self.name, killed, "the supervisor of a step died");
         }
+        // Nothing more could be written, not even what became of the step: that says enough.
+        if let Some(full) = self.folder.full_disk() {
+            return Fault::Failed(Cause::new(
+                CauseKind::WorkerTrouble,
+                format!(
+                    "the worker's disk is full ({full}), so the step `{title}` could not go on: if the design writes \
+                     that much, make it write less; else the worker's operator has to make room"
+                ),
+            ));
+        }
         Fault::trouble(&format!("run the step `{title}`"), error)
     }
 
