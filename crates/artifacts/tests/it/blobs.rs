@@ -1,3 +1,5 @@
+//! Blobs: stored once, verified when read, never half there.
+
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use polyphemus_artifacts::{BlobError, BlobHash, Blobs, Entry, Mode, Tree};

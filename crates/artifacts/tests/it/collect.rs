@@ -1,3 +1,5 @@
+//! Collection: what is reachable or young stays, the rest goes.
+
 use crate::blobs::{blob_path, folder, hash_of};
 use bytes::Bytes;
 use polyphemus_artifacts::{BlobError, Blobs, Collected, Entry, Mode, Tree, TreeHash, collect};

@@ -1,3 +1,5 @@
+//! Archives as people make them become trees.
+
 use crate::archive::{DOS, NTFS, Raw, file, saved, symlink, zip};
 use crate::blobs::{folder, noise};
 use polyphemus_artifacts::{Blobs, Limits, Mode, UnpackError, Unpacked, unpack_zip};

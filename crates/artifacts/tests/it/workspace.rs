@@ -1,3 +1,5 @@
+//! Trees become directories and directories trees, whatever a job has left in them.
+
 use crate::blobs::{blob_path, folder, hash_of, noise};
 use polyphemus_artifacts::{
     BlobError, Blobs, Entry, Limits, Mode, Snapshot, Tree, WorkspaceError, materialise, snapshot,

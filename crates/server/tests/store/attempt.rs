@@ -1,3 +1,5 @@
+//! What an attempt says counts while it is the running one, and only then.
+
 use crate::instance::{Instance, SOON, attempt, failed, succeeded, tree};
 use bytes::Bytes;
 use polyphemus_api::worker::{Command, Outcome};

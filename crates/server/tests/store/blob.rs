@@ -1,3 +1,5 @@
+//! Contents that no job refers to are collected; those of jobs are not.
+
 use crate::instance::{Instance, submission, tree};
 use bytes::Bytes;
 use polyphemus_artifacts::BlobHash;

@@ -1,3 +1,5 @@
+//! Jobs that are cancelled, wherever they are.
+
 use crate::instance::{Instance, failed, succeeded, tree};
 use polyphemus_api::worker::Outcome;
 use polyphemus_core::{CauseKind, JobState};

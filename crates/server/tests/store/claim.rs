@@ -1,3 +1,5 @@
+//! Claims: no stage goes to two workers, and none is forgotten.
+
 use crate::instance::{Instance, SOON, config, offer, small_submission, submit};
 use polyphemus_core::{Label, StageName};
 use polyphemus_server::app::{App, AppError};

@@ -1,3 +1,5 @@
+//! Jobs from their submission to their end.
+
 use crate::instance::{Instance, options, submission};
 use polyphemus_api::job::JobQuery;
 use polyphemus_core::{JobState, StageName};

@@ -1,3 +1,5 @@
+//! Leases that run out, and what becomes of their stages.
+
 use crate::instance::{Instance, succeeded, tree};
 use polyphemus_core::{CauseKind, JobState};
 use polyphemus_server::app::AppError;

@@ -1,3 +1,5 @@
+//! Logs: appended only at the committed offset, and only by the running attempt.
+
 use crate::instance::{Instance, attempt, succeeded, tree};
 use bytes::Bytes;
 use polyphemus_api::worker::Outcome;

@@ -1,3 +1,5 @@
+//! What was answered is there after a kill.
+
 use crate::instance::{Instance, attempt, config, offer, submission, succeeded, tree};
 use polyphemus_core::{JobId, JobState};
 use polyphemus_server::app::{App, AppError};

@@ -1,3 +1,5 @@
+//! Jobs that are entered again from one of their stages.
+
 use crate::instance::{Instance, failed};
 use polyphemus_core::{CauseKind, JobState, StageName};
 use polyphemus_server::app::AppError;

@@ -1,3 +1,5 @@
+//! Workers as the server knows them.
+
 use crate::instance::{Instance, offer};
 use polyphemus_core::StageName;
 use std::time::Duration;
