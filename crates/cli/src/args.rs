@@ -1,6 +1,8 @@
 //! What can be said on the command line; the arguments of each command are in its own file.
 
-use crate::{cancel, devices, files, get, jobs, logs, retry, serve, show, submit, wait, worker, workers};
+use crate::{
+    cancel, config, devices, files, get, jobs, logs, retry, serve, show, submit, wait, worker, workers,
+};
 use clap::{Parser, Subcommand};
 
 /// Shares FPGA tools and boards: hand in a design, get back its bitstream, log, numbers and results.
@@ -41,4 +43,5 @@ pub enum Command {
     Retry(retry::Args),
     Workers(workers::Args),
     Devices(devices::Args),
+    Config(config::Args),
 }

@@ -18,6 +18,7 @@ pub mod server;
 pub mod table;
 
 mod cancel;
+mod config;
 mod devices;
 pub mod files;
 pub mod get;
@@ -72,5 +73,6 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Retry(args) => retry::run(args).await,
         Command::Workers(args) => workers::run(args).await,
         Command::Devices(args) => devices::run(args),
+        Command::Config(args) => config::run(&args),
     }
 }

@@ -1,11 +1,13 @@
 //! `polyphemus serve`: a server and, inside of it, a worker that speaks to it as any other does.
 
+use crate::config::InstanceArg;
 use crate::failure::{Exit, Patience};
 use crate::logging::LogArg;
 use crate::worker::{WorkArgs, host_name};
-use crate::{Failure, out, stop};
+use crate::{Failure, config, out, stop};
 use polyphemus_api::Client;
 use polyphemus_api::job::JobQuery;
+use polyphemus_server::config::Settings;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,27 +23,20 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Where everything is kept
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "POLYPHEMUS_DIR",
-        hide_env_values = true,
-        default_value = "instance"
-    )]
-    instance: PathBuf,
-    /// The address to listen on, of this machine only; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8000")]
-    listen: String,
-    /// A name that a reverse proxy in front calls this server by; may be repeated
+    #[command(flatten)]
+    instance: InstanceArg,
+    /// The address to listen on, of this machine only; port 0 takes a free one [setting: LISTEN, else 127.0.0.1:8000]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// A name that a reverse proxy in front calls this server by; may be repeated [setting: HOST_NAMES]
     #[arg(long, value_name = "NAME")]
     host_name: Vec<String>,
-    /// Start no worker inside
+    /// Start no worker inside [setting: WORKER_THREADS = False]
     #[arg(long)]
     no_worker: bool,
-    /// How long a silent worker keeps its stage before another gets it
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    lease_seconds: u64,
+    /// How long a silent worker keeps its stage before another gets it [setting: LEASE_SECONDS, else 30]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    lease_seconds: Option<u64>,
     #[command(flatten)]
     work: WorkArgs,
     #[command(flatten)]
@@ -54,13 +49,17 @@ Examples:
   polyphemus serve --instance /srv/polyphemus --no-worker
   ssh -L 8000:127.0.0.1:8000 HOST                    makes the server of HOST yours, too
 
+What no option says, the settings say: see `polyphemus config --help`.
 POLYPHEMUS_LOG filters the log, as in POLYPHEMUS_LOG=polyphemus_server=debug.";
 
 pub async fn run(args: Args) -> Result<ExitCode, Failure> {
-    let address = loopback(&args.listen)?;
+    let instance = args.instance.absolute()?;
+    let settings = config::of_instance(&instance)?;
+    let address = args.address(&settings)?;
     args.log.start()?;
-    let instance = std::path::absolute(&args.instance)
-        .map_err(|error| Failure::local(format!("{} cannot be used", args.instance.display()), error))?;
+    for note in settings.notes() {
+        tracing::warn!("{note}");
+    }
     let stop = stop::on_signals()?;
     let listener = TcpListener::bind(address).await.map_err(|error| {
         let what = format!(
@@ -72,17 +71,11 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
         .local_addr()
         .map_err(|error| Failure::local("the address of the server cannot be told", error))?;
     let url = format!("http://{address}");
-    let worker = match args.no_worker {
-        true => None,
-        false => Some(worker_inside(&args.work, &url, &instance)?),
+    let worker = match !args.no_worker && settings.values.worker_inside {
+        true => Some(worker_inside(&args.work, &settings, &url, &instance)?),
+        false => None,
     };
-    let config = polyphemus_server::Config {
-        instance,
-        lease: Duration::from_secs(args.lease_seconds),
-        host_names: args.host_name,
-        ..polyphemus_server::Config::default()
-    };
-    let server = Inside::start(config, listener);
+    let server = Inside::start(args.config(&settings, instance), listener);
     server
         .until_it_answers(&url, &stop)
         .await?
@@ -90,14 +83,38 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
         .await
 }
 
-/// The address to listen on.
+impl Args {
+    /// What the command line says, else the settings.
+    fn config(self, settings: &Settings, instance: PathBuf) -> polyphemus_server::Config {
+        let mut config = settings.values.config(instance);
+        if let Some(seconds) = self.lease_seconds {
+            config.lease = Duration::from_secs(seconds);
+        }
+        if !self.host_name.is_empty() {
+            config.host_names = self.host_name;
+        }
+        config
+    }
+
+    fn address(&self, settings: &Settings) -> Result<SocketAddr, Failure> {
+        match &self.listen {
+            Some(listen) => loopback(listen, "--listen"),
+            None => {
+                let named = format!("{}: LISTEN", settings.origin("LISTEN"));
+                loopback(&settings.values.listen, &named)
+            }
+        }
+    }
+}
+
+/// The address to listen on, which was `named` so.
 ///
 /// # Errors
 /// `Failure::Usage` where others could reach it: there are no tokens that could tell who may.
-fn loopback(listen: &str) -> Result<SocketAddr, Failure> {
+fn loopback(listen: &str, named: &str) -> Result<SocketAddr, Failure> {
     let wrong = |why: String| {
         Failure::Usage(format!(
-            "--listen cannot be `{listen}`: {why}; write ADDRESS:PORT, as in 127.0.0.1:8000"
+            "{named} cannot be `{listen}`: {why}; write ADDRESS:PORT, as in 127.0.0.1:8000"
         ))
     };
     let mut addresses = listen
@@ -111,15 +128,20 @@ fn loopback(listen: &str) -> Result<SocketAddr, Failure> {
     }
     let port = address.port();
     Err(Failure::Usage(format!(
-        "--listen cannot be `{listen}`: others could reach it, and this server has no tokens yet to tell who may run \
+        "{named} cannot be `{listen}`: others could reach it, and this server has no tokens yet to tell who may run \
          programs here. Listen on 127.0.0.1:{port}; from another machine use `ssh -L {port}:127.0.0.1:{port} THIS-HOST`, \
          or put a reverse proxy that asks for passwords in front and name it with --host-name"
     )))
 }
 
-fn worker_inside(work: &WorkArgs, url: &str, instance: &Path) -> Result<polyphemus_worker::Config, Failure> {
+fn worker_inside(
+    work: &WorkArgs,
+    settings: &Settings,
+    url: &str,
+    instance: &Path,
+) -> Result<polyphemus_worker::Config, Failure> {
     let name = format!("embedded-{}-{}", host_name(), std::process::id());
-    let mut config = work.config(url, name, instance.join("work"))?;
+    let mut config = work.config(settings, url, name, instance.join("work"))?;
     config.shared_blobs = Some(instance.join("blobs"));
     // No step may read the database, other jobs' files or their logs.
     config.hidden.push(instance.to_owned());

@@ -3,6 +3,7 @@
 use crate::Failure;
 use crate::out;
 use polyphemus_device::{Device, Health, Roots, discover, simulate};
+use polyphemus_server::config::Origin;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -33,13 +34,27 @@ impl SimulateArg {
         for device in self.simulate.iter().flat_map(|boards| &boards.0) {
             if devices.insert(device.id.clone(), device.clone()).is_some() {
                 let message = format!(
-                    "--simulate names {0} twice: give it once with a count, as in --simulate {0}:2",
+                    "the virtual board {0} is named twice: name it once with a count, as in --simulate {0}:2",
                     device.board
                 );
                 return Err(Failure::Usage(message));
             }
         }
         Ok(devices.into_values().collect())
+    }
+
+    /// What was given, else what a setting says, which came from `origin`.
+    ///
+    /// # Errors
+    /// `Failure::Usage` when the setting names a board that there is not.
+    pub fn or(&self, setting: &[String], origin: &Origin) -> Result<Self, Failure> {
+        if !self.simulate.is_empty() {
+            return Ok(self.clone());
+        }
+        let parsed = setting.iter().map(|text| boards(text)).collect::<Result<_, _>>();
+        parsed
+            .map(|simulate| Self { simulate })
+            .map_err(|error| Failure::Usage(format!("{origin}: SIMULATE: {error}")))
     }
 
     /// The virtual boards and the healthy ones of this machine; tells of the others.

@@ -5,9 +5,10 @@ use crate::logging::LogArg;
 use crate::retry::stage_names;
 use crate::server::ServerArg;
 use crate::simulate::SimulateArg;
-use crate::{Failure, stop};
+use crate::{Failure, config, stop};
 use clap::ValueEnum;
 use polyphemus_core::StageName;
+use polyphemus_server::config::Settings;
 use polyphemus_worker::{Config, Sandbox};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,16 +54,16 @@ POLYPHEMUS_LOG filters the log, as in POLYPHEMUS_LOG=polyphemus_worker=debug.";
 pub struct WorkArgs {
     #[command(flatten)]
     simulate: SimulateArg,
-    /// Builds at once [default: half of this machine's processors]
+    /// Builds at once [setting: PARALLELISM_MAKE, else half of this machine's processors]
     #[arg(long, value_name = "N")]
     make_slots: Option<usize>,
-    /// Runs at once that need no board [default: half of this machine's processors]
+    /// Runs at once that need no board [setting: RUN_SLOTS, else half of this machine's processors]
     #[arg(long, value_name = "N")]
     run_slots: Option<usize>,
-    /// Whether programs of jobs run in a sandbox (bubblewrap)
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = SandboxArg::Auto)]
-    sandbox: SandboxArg,
-    /// Let the programs of jobs reach the network
+    /// Whether programs of jobs run in a sandbox (bubblewrap) [setting: SANDBOX, else auto]
+    #[arg(long, value_name = "WHEN", value_enum)]
+    sandbox: Option<SandboxArg>,
+    /// Let the programs of jobs reach the network [setting: NETWORK]
     #[arg(long)]
     network: bool,
 }
@@ -98,7 +99,10 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
             .map_err(|error| Failure::local(format!("{} cannot be used", folder.display()), error))?,
         None => state_folder()?,
     };
-    let mut config = args.work.config(server.client.server(), name, folder)?;
+    let settings = config::of_environment()?;
+    let mut config = args
+        .work
+        .config(&settings, server.client.server(), name, folder)?;
     config.once = args.once;
     if !args.stages.is_empty() {
         config.stages = args.stages;
@@ -114,15 +118,36 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
 }
 
 impl WorkArgs {
-    pub fn config(&self, server: &str, name: String, folder: PathBuf) -> Result<Config, Failure> {
+    /// What the command line says, else the settings.
+    pub fn config(
+        &self,
+        settings: &Settings,
+        server: &str,
+        name: String,
+        folder: PathBuf,
+    ) -> Result<Config, Failure> {
+        let values = &settings.values;
+        let simulate = self.simulate.or(&values.simulate, settings.origin("SIMULATE"))?;
+        let slots =
+            |given: Option<usize>, set: Option<usize>| given.or(set).unwrap_or_else(half_of_the_processors);
         let mut config = Config::new(server, name, folder);
-        config.devices = self.simulate.with_boards_of_this_machine()?;
-        config.make_slots = self.make_slots.unwrap_or_else(half_of_the_processors);
-        config.run_slots = self.run_slots.unwrap_or_else(half_of_the_processors);
-        config.sandbox = self.sandbox.into();
-        config.network = self.network;
+        config.devices = simulate.with_boards_of_this_machine()?;
+        config.make_slots = slots(self.make_slots, values.make_slots);
+        config.run_slots = slots(self.run_slots, values.run_slots);
+        config.sandbox = self
+            .sandbox
+            .map_or_else(|| sandbox_of(settings), |given| Ok(given.into()))?;
+        config.network = self.network || values.network;
         Ok(config)
     }
+}
+
+fn sandbox_of(settings: &Settings) -> Result<Sandbox, Failure> {
+    let text = &settings.values.sandbox;
+    SandboxArg::from_str(text, false).map(Sandbox::from).map_err(|_| {
+        let origin = settings.origin("SANDBOX");
+        Failure::Usage(format!("{origin}: SANDBOX cannot be {text}"))
+    })
 }
 
 fn half_of_the_processors() -> usize {

@@ -2,9 +2,9 @@
 
 use crate::program::{run, stdout};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "serve", "worker", "submit", "jobs", "show", "logs", "files", "get", "wait", "cancel", "retry",
-    "workers", "devices",
+    "workers", "devices", "config",
 ];
 
 #[test]

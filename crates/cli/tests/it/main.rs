@@ -1,6 +1,7 @@
 //! The command line as its users meet it: the real program, or a part of it with fixed values.
 
 mod card;
+mod config;
 mod exit_codes;
 mod follow;
 mod get;

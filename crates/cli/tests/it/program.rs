@@ -8,15 +8,11 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_polyphemus");
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.args(arguments).stdin(Stdio::null());
-    for variable in [
-        "POLYPHEMUS",
-        "POLYPHEMUS_DIR",
-        "POLYPHEMUS_TOKEN",
-        "POLYPHEMUS_LOG",
-        "RUST_LOG",
-        "NO_COLOR",
-    ] {
-        command.env_remove(variable);
+    for (variable, _) in std::env::vars_os() {
+        let is_ours = variable.to_string_lossy().starts_with("POLYPHEMUS");
+        if is_ours || variable == "RUST_LOG" || variable == "NO_COLOR" {
+            command.env_remove(variable);
+        }
     }
     command
 }

@@ -1,5 +1,14 @@
 //! What an operator decides for one server: where the instance lies, how long leases last, what is
-//! too large. Reading it from files and the environment is the business of the binary.
+//! too large; and the settings that say so, read from the instance's file and the environment.
+
+mod error;
+pub mod load;
+pub mod python;
+pub mod setting;
+pub mod values;
+
+pub use error::{Origin, SettingsError};
+pub use load::{Effective, Settings};
 
 use polyphemus_artifacts::Limits;
 use polyphemus_core::flow::FlowSettings;

@@ -1,0 +1,171 @@
+//! The table of all settings: what each takes, what it means, and whether it means something today.
+//! Their defaults are in `polyphemus.cfg` beside this file.
+
+use super::python::Value;
+use super::values::{
+    Values, boolean, filled, integer, one_of, path_inside, put, seconds, slots, text, texts, texts_or_text,
+};
+
+/// A key of `polyphemus.cfg`.
+#[derive(Debug)]
+pub struct Setting {
+    pub name: &'static str,
+    /// What may stand there, in the words of a message: "is …".
+    pub allowed: &'static str,
+    pub meaning: &'static str,
+    /// Why it changes nothing today; `None` where it works.
+    pub idle: Option<&'static str>,
+    /// `None` where the value is not allowed.
+    pub(super) set: fn(&mut Values, &Value) -> Option<()>,
+}
+
+/// Of this name, as it is written.
+pub fn setting(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+/// The name that was probably meant.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    let upper = name.to_uppercase();
+    let distance = |setting: &&Setting| strsim::damerau_levenshtein(setting.name, &upper);
+    let near = SETTINGS.iter().min_by_key(distance)?;
+    (distance(&near) <= (near.name.len() / 4).max(1)).then_some(near.name)
+}
+
+const fn works(
+    name: &'static str,
+    allowed: &'static str,
+    meaning: &'static str,
+    set: fn(&mut Values, &Value) -> Option<()>,
+) -> Setting {
+    Setting {
+        name,
+        allowed,
+        meaning,
+        idle: None,
+        set,
+    }
+}
+
+/// One that is checked and otherwise ignored.
+const fn idle(
+    name: &'static str,
+    allowed: &'static str,
+    meaning: &'static str,
+    why: &'static str,
+    check: fn(&mut Values, &Value) -> Option<()>,
+) -> Setting {
+    Setting {
+        name,
+        allowed,
+        meaning,
+        idle: Some(why),
+        set: check,
+    }
+}
+
+const TEXT: &str = "a text";
+const TEXTS: &str = "a list of texts";
+const BOOLEAN: &str = "True or False";
+const BYTES: &str = "a number of bytes, at least 1";
+const SLOTS: &str = "an integer from 0 to 1024, or None";
+const UP_TO_A_DAY: &str = "seconds, an integer from 1 to 86400";
+const UP_TO_A_YEAR: &str = "seconds, an integer from 1 to 31536000";
+const SANDBOXES: [&str; 3] = ["auto", "off", "required"];
+const MODES: [&str; 3] = ["sw_emu", "hw_emu", "hw"];
+const DAY: u64 = 86_400;
+const YEAR: u64 = 365 * DAY;
+
+const FOR_F1: &str = "this version has no flow for Amazon's F1";
+const NO_TOOLCHAIN: &str = "this version has the open toolchain only; jobs that ask for another are refused";
+const NOT_YET: &str = "this version does not read it yet";
+
+/// Those of the server, of its worker, and of jobs, and then those of the original that are left.
+#[rustfmt::skip] // One setting is one paragraph, whatever its length.
+pub static SETTINGS: &[Setting] = &[
+    works("LISTEN", "ADDRESS:PORT, as in '127.0.0.1:8000'", "where the server listens; port 0 takes a free one",
+        |values, value| put(&mut values.listen, filled(value))),
+    works("HOST_NAMES", "a list of texts, or one text", "names that a reverse proxy in front calls the server by",
+        |values, value| put(&mut values.host_names, texts_or_text(value))),
+    works("LEASE_SECONDS", UP_TO_A_DAY, "how long a silent worker keeps its stage before another gets it",
+        |values, value| put(&mut values.lease, seconds(value, DAY))),
+    works("WORKER_THREADS", "True, False or None", "whether the server starts a worker inside; None does",
+        |values, value| put(&mut values.worker_inside, if *value == Value::None { Some(true) } else { boolean(value) })),
+    works("PARALLELISM_MAKE", SLOTS, "builds at once; None is half of the processors",
+        |values, value| put(&mut values.make_slots, slots(value))),
+    works("RUN_SLOTS", SLOTS, "runs at once that need no board; None is half of the processors",
+        |values, value| put(&mut values.run_slots, slots(value))),
+    works("SIMULATE", "a list of texts, or one text, each NAME or NAME:COUNT", "virtual boards to offer beside the real ones",
+        |values, value| put(&mut values.simulate, texts_or_text(value))),
+    works("SANDBOX", "'auto', 'off' or 'required'", "whether programs of jobs run in a sandbox",
+        |values, value| put(&mut values.sandbox, one_of(value, &SANDBOXES))),
+    works("NETWORK", BOOLEAN, "whether programs of jobs may reach the network",
+        |values, value| put(&mut values.network, boolean(value))),
+    works("EXECUTABLE_NAME", "a path within the design, as in 'exe'", "the program that a design's own Makefile builds",
+        |values, value| put(&mut values.executable_name, path_inside(value))),
+    works("SYNTHESIS_TIMEOUT", UP_TO_A_YEAR, "how long a whole build may take",
+        |values, value| put(&mut values.make_time_limit_s, integer(value, 1, YEAR))),
+    works("RUN_TIMEOUT", UP_TO_A_YEAR, "how long a whole run may take",
+        |values, value| put(&mut values.run_time_limit_s, integer(value, 1, YEAR))),
+    works("UPLOAD_LIMIT_BYTES", BYTES, "the largest upload, packed",
+        |values, value| put(&mut values.upload_limit_bytes, bytes(value))),
+    works("UNPACK_LIMIT_BYTES", BYTES, "all files of an upload together, unpacked",
+        |values, value| put(&mut values.unpack_limit_bytes, bytes(value))),
+    works("UNPACK_FILE_LIMIT_BYTES", BYTES, "one file of an upload, unpacked",
+        |values, value| put(&mut values.unpack_file_limit_bytes, bytes(value))),
+    works("UNPACK_LIMIT_FILES", "an integer from 1 to 10000000", "files and directories of an upload",
+        |values, value| put(&mut values.unpack_limit_files, integer(value, 1, 10_000_000))),
+    works("LOG_LIMIT_BYTES", BYTES, "the log of one job; an attempt that goes beyond it fails",
+        |values, value| put(&mut values.log_limit_bytes, bytes(value))),
+    works("BLOB_GRACE_SECONDS", UP_TO_A_YEAR, "how long contents are kept that no job refers to",
+        |values, value| put(&mut values.blob_grace, seconds(value, YEAR))),
+
+    idle("NAME", TEXT, "the name of the site, in the title of its pages", NOT_YET,
+        |_, value| text(value).map(drop)),
+    idle("GH_REPO", "a text or None", "the repository that the list page linked to", "pages link to no repository",
+        |_, value| or_none(value, |value| text(value).map(drop))),
+    idle("UPLOAD_EXTENSIONS", TEXTS, "the kinds of archives that may be handed in", NOT_YET,
+        |_, value| texts(value).map(drop)),
+    idle("TEXT_EXTENSIONS", TEXTS, "the files that are shown as text", NOT_YET,
+        |_, value| texts(value).map(drop)),
+    idle("LOG_PREVIEW_LINES", "an integer from 1 to 100000", "how many lines of the log the page of a job showed", "the page follows the whole log",
+        |_, value| integer(value, 1, 100_000).map(drop)),
+    idle("IMPORTANT_WORDS", TEXTS, "the words whose lines of the log are shown apart", NOT_YET,
+        |_, value| texts(value).map(drop)),
+    idle("MAKE_CONF_VARS", TEXTS, "the variables of a Makefile that are shown with the job", NOT_YET,
+        |_, value| texts(value).map(drop)),
+    idle("HLS_COMMAND_PREFIX", TEXTS, "what is put before the commands of HLS tools", NOT_YET,
+        |_, value| texts(value).map(drop)),
+    idle("TOOLCHAIN", "a text or None", "the toolchain of jobs that name none: 'open', 'f1', 'f2', 'vitis', any other text for SDSoC; None is 'open'", NO_TOOLCHAIN,
+        |_, value| or_none(value, |value| text(value).map(drop))),
+    idle("DEFAULT_PLATFORM", TEXT, "the platform of SDSoC jobs that name none", NO_TOOLCHAIN,
+        |_, value| text(value).map(drop)),
+    idle("DEFAULT_F1_MODE", "'sw_emu', 'hw_emu' or 'hw'", "the mode of F1 jobs that name none", FOR_F1,
+        |_, value| one_of(value, &MODES).map(drop)),
+    idle("S3_BUCKET", "a text or None", "the bucket that images of F1 are made in", FOR_F1,
+        |_, value| or_none(value, |value| text(value).map(drop))),
+    idle("S3_DCP", TEXT, "the folder of the bucket for design checkpoints", FOR_F1,
+        |_, value| text(value).map(drop)),
+    idle("S3_LOG", TEXT, "the folder of the bucket for logs", FOR_F1,
+        |_, value| text(value).map(drop)),
+    idle("AFI_CHECK_INTERVAL", UP_TO_A_DAY, "how often it is asked whether an image of F1 is ready", FOR_F1,
+        |_, value| integer(value, 1, DAY).map(drop)),
+    idle("POLL_MODE", BOOLEAN, "whether workers looked for jobs every two seconds", "workers are told of jobs at once, wherever they are",
+        |_, value| boolean(value).map(drop)),
+    idle("COMPILE_TIMEOUT", UP_TO_A_YEAR, "how long a compiler might take", "the original did not use it either; SYNTHESIS_TIMEOUT holds for the whole build",
+        |_, value| integer(value, 1, YEAR).map(drop)),
+    idle("CONFIG_OPTIONS", "a list or dict", "the options that jobs might have", "the toolchain of a job tells its options",
+        |_, value| matches!(value, Value::List(_) | Value::Tuple(_) | Value::Dict(_)).then_some(())),
+];
+
+fn bytes(value: &Value) -> Option<u64> {
+    integer(value, 1, i64::MAX as u64)
+}
+
+fn or_none(value: &Value, check: fn(&Value) -> Option<()>) -> Option<()> {
+    if *value == Value::None {
+        Some(())
+    } else {
+        check(value)
+    }
+}

@@ -1,0 +1,140 @@
+//! The settings as the program uses them, typed; and what each kind of setting takes.
+
+use super::Config;
+use super::python::Value;
+use polyphemus_artifacts::Limits;
+use polyphemus_core::flow::FlowSettings;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+/// What all settings say together. Empty until the compiled-in file was read into it, which sets
+/// every field.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Values {
+    /// `LISTEN`, as `ADDRESS:PORT`; who listens checks it.
+    pub listen: String,
+    pub host_names: Vec<String>,
+    /// `WORKER_THREADS`: whether the server starts a worker inside.
+    pub worker_inside: bool,
+    /// `PARALLELISM_MAKE`; half of the processors if `None`.
+    pub make_slots: Option<usize>,
+    /// `RUN_SLOTS`; half of the processors if `None`.
+    pub run_slots: Option<usize>,
+    /// Virtual boards as `NAME[:COUNT]`; who offers them checks it.
+    pub simulate: Vec<String>,
+    /// `auto`, `off` or `required`.
+    pub sandbox: String,
+    pub network: bool,
+    pub lease: Duration,
+    /// `SYNTHESIS_TIMEOUT`.
+    pub make_time_limit_s: u64,
+    /// `RUN_TIMEOUT`.
+    pub run_time_limit_s: u64,
+    pub executable_name: String,
+    pub upload_limit_bytes: u64,
+    pub unpack_limit_bytes: u64,
+    pub unpack_file_limit_bytes: u64,
+    /// Files and directories of one archive.
+    pub unpack_limit_files: u64,
+    pub log_limit_bytes: u64,
+    pub blob_grace: Duration,
+}
+
+impl Values {
+    /// What a server is told of them.
+    pub fn config(&self, instance: PathBuf) -> Config {
+        Config {
+            instance,
+            lease: self.lease,
+            flow: FlowSettings {
+                make_time_limit_s: self.make_time_limit_s,
+                run_time_limit_s: self.run_time_limit_s,
+                executable_name: self.executable_name.clone(),
+            },
+            limits: Limits {
+                total_bytes: self.unpack_limit_bytes,
+                file_bytes: self.unpack_file_limit_bytes,
+                entries: self.unpack_limit_files,
+                ..Limits::default()
+            },
+            log_limit_bytes: self.log_limit_bytes,
+            upload_limit_bytes: self.upload_limit_bytes,
+            blob_grace: self.blob_grace,
+            host_names: self.host_names.clone(),
+        }
+    }
+}
+
+/// Sets a field. `None` where the value does not fit.
+pub(super) fn put<T>(field: &mut T, value: Option<T>) -> Option<()> {
+    *field = value?;
+    Some(())
+}
+
+pub(super) fn boolean(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(value) => Some(*value),
+        _ => None,
+    }
+}
+
+pub(super) fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+pub(super) fn filled(value: &Value) -> Option<String> {
+    text(value).filter(|text| !text.trim().is_empty())
+}
+
+pub(super) fn one_of(value: &Value, allowed: &[&str]) -> Option<String> {
+    text(value).filter(|text| allowed.contains(&text.as_str()))
+}
+
+/// A path that stays in the folder it is seen from, and that no program takes for an option.
+pub(super) fn path_inside(value: &Value) -> Option<String> {
+    filled(value).filter(|text| {
+        let inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+        !text.starts_with('-') && !text.contains(char::is_control) && Path::new(text).components().all(inside)
+    })
+}
+
+/// A list or a tuple of texts.
+pub(super) fn texts(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::List(items) | Value::Tuple(items) => items.iter().map(text).collect(),
+        _ => None,
+    }
+}
+
+/// The same, or one text that stands for a list of itself; empty ones are none, since an empty
+/// variable of the environment means as much.
+pub(super) fn texts_or_text(value: &Value) -> Option<Vec<String>> {
+    let all = text(value).map(|one| vec![one]).or_else(|| texts(value))?;
+    Some(all.into_iter().filter(|text| !text.is_empty()).collect())
+}
+
+/// An integer of this range; also one that is written as `2e4`.
+pub(super) fn integer(value: &Value, least: u64, most: u64) -> Option<u64> {
+    let number = match value {
+        Value::Int(number) => u64::try_from(*number).ok()?,
+        // Beyond 2^53 not every integer has a float.
+        Value::Float(number) if number.fract() == 0.0 && (0.0..9e15).contains(number) => *number as u64,
+        _ => return None,
+    };
+    (least..=most).contains(&number).then_some(number)
+}
+
+pub(super) fn seconds(value: &Value, most: u64) -> Option<Duration> {
+    integer(value, 1, most).map(Duration::from_secs)
+}
+
+/// `None` of Python, or a number of slots.
+pub(super) fn slots(value: &Value) -> Option<Option<usize>> {
+    match value {
+        Value::None => Some(None),
+        other => integer(other, 0, 1024).map(|slots| usize::try_from(slots).ok()),
+    }
+}
