@@ -111,7 +111,7 @@ pub static SETTINGS: &[Setting] = &[
         |values, value| put(&mut values.upload_limit_bytes, bytes(value))),
     works("UNPACK_LIMIT_BYTES", BYTES, "all files of an upload together, unpacked",
         |values, value| put(&mut values.unpack_limit_bytes, bytes(value))),
-    works("UNPACK_FILE_LIMIT_BYTES", BYTES, "one file of an upload, unpacked",
+    works("UNPACK_FILE_LIMIT_BYTES", BYTES, "one file of an upload, unpacked; also one that a worker elsewhere sends",
         |values, value| put(&mut values.unpack_file_limit_bytes, bytes(value))),
     works("UNPACK_LIMIT_FILES", "an integer from 1 to 10000000", "files and directories of an upload",
         |values, value| put(&mut values.unpack_limit_files, integer(value, 1, 10_000_000))),
