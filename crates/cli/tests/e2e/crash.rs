@@ -6,7 +6,7 @@ use std::time::Duration;
 
 #[tokio::test]
 async fn a_server_killed_in_the_middle_of_a_stage_finishes_the_job_after_its_restart() {
-    let mut server = start(&["--lease-seconds", "6"]);
+    let mut server = start(&[]);
     let design = designs::slow(4);
     let id = server.submit(design.path(), &["mode=sw_emu"]);
     server
@@ -72,7 +72,7 @@ async fn a_submission_that_was_answered_survives_a_kill_of_the_server() {
 
 #[tokio::test]
 async fn a_dead_workers_stage_is_tried_again_by_another() {
-    let server = start(&["--no-worker", "--lease-seconds", "3"]);
+    let server = start(&["--no-worker", "--lease-seconds", "8"]);
     let design = designs::slow(3);
     let mut first = server.worker(&["--name", "first"]);
     let id = server.submit(design.path(), &["mode=sw_emu"]);
@@ -119,7 +119,7 @@ async fn a_dead_workers_stage_is_tried_again_by_another() {
 
 #[tokio::test]
 async fn a_restart_of_the_server_costs_a_worker_of_its_own_nothing() {
-    let mut server = start(&["--no-worker", "--lease-seconds", "20"]);
+    let mut server = start(&["--no-worker", "--lease-seconds", "30"]);
     let design = designs::slow(4);
     let _worker = server.worker(&["--name", "steady"]);
     let id = server.submit(design.path(), &["mode=sw_emu"]);
