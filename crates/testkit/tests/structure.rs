@@ -7,14 +7,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Each crate with the only ones of ours that it may be built with.
-const DOWNWARDS: [(&str, &[&str]); 9] = [
+const DOWNWARDS: [(&str, &[&str]); 10] = [
     ("core", &[]),
+    ("fault", &[]),
     ("api", &["core"]),
-    ("artifacts", &["core"]),
+    ("artifacts", &["core", "fault"]),
     ("reports", &["core"]),
     ("device", &["core"]),
-    ("worker", &["api", "artifacts", "reports", "device", "core"]),
-    ("server", &["api", "artifacts", "reports", "core"]),
+    (
+        "worker",
+        &["api", "artifacts", "reports", "device", "core", "fault"],
+    ),
+    ("server", &["api", "artifacts", "reports", "core", "fault"]),
     (
         "cli",
         &[
@@ -25,6 +29,7 @@ const DOWNWARDS: [(&str, &[&str]); 9] = [
             "reports",
             "device",
             "core",
+            "fault",
         ],
     ),
     ("testkit", &["api", "core"]),
