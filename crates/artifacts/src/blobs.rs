@@ -5,6 +5,7 @@ mod error;
 mod folder;
 mod put;
 mod read;
+mod verify;
 mod writer;
 
 pub use error::BlobError;
@@ -52,6 +53,14 @@ impl Blobs {
     pub fn open_folder(path: &Path) -> Result<Self, BlobError> {
         Ok(Self {
             place: Place::Folder(Arc::new(Folder::open(path)?)),
+        })
+    }
+
+    /// Opens the folder beside the process that it belongs to, changing nothing in it: for reading only.
+    /// Blocks for a moment.
+    pub fn open_beside(path: &Path) -> Result<Self, BlobError> {
+        Ok(Self {
+            place: Place::Folder(Arc::new(Folder::beside(path)?)),
         })
     }
 

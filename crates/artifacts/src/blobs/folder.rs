@@ -45,17 +45,10 @@ struct Shard {
 impl Folder {
     pub(super) fn open(root: &Path) -> Result<Self, BlobError> {
         create_directory_durably(root)?;
-        let mut shards = Vec::with_capacity(256);
-        for number in 0..=255u8 {
-            let path = root.join(format!("{number:02x}"));
-            create_directory(&path)?;
-            shards.push(Shard {
-                path,
-                published: AtomicU64::new(1),
-                synced: Mutex::new(0),
-                names: Mutex::new(()),
-            });
-        }
+        let shards: Vec<Shard> = (0..=255).map(|number| Shard::new(root, number)).collect();
+        shards
+            .iter()
+            .try_for_each(|shard| create_directory(&shard.path))?;
         let unfinished = root.join(UNFINISHED);
         create_directory(&unfinished)?;
         // Once, so that no later write has to think of its own subfolder's name.
@@ -64,6 +57,16 @@ impl Folder {
         Ok(Self {
             root: root.to_owned(),
             shards,
+            next_unfinished: AtomicU64::new(0),
+        })
+    }
+
+    /// Of a folder that another process owns.
+    pub(super) fn beside(root: &Path) -> Result<Self, BlobError> {
+        stat_path(root)?.ok_or_else(|| BlobError::io("find", root, io::ErrorKind::NotFound.into()))?;
+        Ok(Self {
+            root: root.to_owned(),
+            shards: (0..=255).map(|number| Shard::new(root, number)).collect(),
             next_unfinished: AtomicU64::new(0),
         })
     }
@@ -177,12 +180,28 @@ impl Folder {
         }
     }
 
+    /// Moves the blob out of the store into `folder` under its hash; false when it is not there.
+    pub(super) fn move_away(&self, hash: &BlobHash, folder: &Path) -> Result<bool, BlobError> {
+        let (from, to) = (self.path(hash), folder.join(hash.as_str()));
+        let _names = lock(&self.shard(hash).names);
+        match fs::rename(&from, &to) {
+            Ok(()) => sync_directory(folder).map(|()| true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(BlobError::io("move away", &from, error)),
+        }
+    }
+
     /// The blobs of one subfolder; files that are no blobs are passed over.
     pub(super) fn list_shard(&self, number: u8) -> Result<Vec<Listed>, BlobError> {
         let shard = &self.shards[usize::from(number)];
         let listing = |error| BlobError::io("list", &shard.path, error);
         let mut blobs = Vec::new();
-        for item in fs::read_dir(&shard.path).map_err(listing)? {
+        let items = match fs::read_dir(&shard.path) {
+            // Beside its owner, who may not have made it yet.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(blobs),
+            items => items.map_err(listing)?,
+        };
+        for item in items {
             let name = item.map_err(listing)?.file_name();
             let name = format!("{number:02x}{}", name.to_string_lossy());
             let Ok(hash) = name.parse::<BlobHash>() else {
@@ -202,6 +221,15 @@ impl Folder {
 }
 
 impl Shard {
+    fn new(root: &Path, number: u8) -> Self {
+        Self {
+            path: root.join(format!("{number:02x}")),
+            published: AtomicU64::new(1),
+            synced: Mutex::new(0),
+            names: Mutex::new(()),
+        }
+    }
+
     /// Returns once the names published up to `wanted` are durable. Those who wait while another
     /// syncs share the next fsync.
     fn sync_names(&self, wanted: u64) -> Result<(), BlobError> {

@@ -8,4 +8,5 @@ mod blobs;
 mod collect;
 mod hostile;
 mod unpack;
+mod verify;
 mod workspace;
