@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Each crate with the only ones of ours that it may be built with.
-const DOWNWARDS: [(&str, &[&str]); 10] = [
+const DOWNWARDS: [(&str, &[&str]); 11] = [
     ("core", &[]),
     ("fault", &[]),
     ("api", &["core"]),
@@ -33,6 +33,7 @@ const DOWNWARDS: [(&str, &[&str]); 10] = [
         ],
     ),
     ("testkit", &["api", "core"]),
+    ("load", &[]),
 ];
 
 /// What only one crate of ours may depend on directly.
