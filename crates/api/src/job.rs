@@ -90,6 +90,9 @@ pub struct JobStage {
     /// The board that it ran on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
+    /// The variables of a Makefile as its dry run told them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub make_conf: BTreeMap<String, String>,
 }
 
 /// The answer to a submission.

@@ -53,6 +53,7 @@ pub struct PlannedStage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[expect(clippy::large_enum_variant, reason = "nearly all steps are the large one")]
 pub enum Step {
     Run(Run),
     Load(Load),
@@ -88,6 +89,9 @@ pub struct Run {
     /// Set where this program judges the design.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<VerdictRule>,
+    /// Set where the same command first runs dry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<DryRun>,
 }
 
 impl Run {
@@ -103,8 +107,23 @@ impl Run {
             makes: Vec::new(),
             failures: Vec::new(),
             verdict: None,
+            dry_run: None,
         }
     }
+}
+
+/// Before a program runs in earnest, the same command with further arguments, which tells the values
+/// of variables. Its standard output does not go to the log; that it fails fails the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct DryRun {
+    /// Put behind the program's own: `--dry-run --print-data-base`.
+    pub arguments: Vec<String>,
+    /// In seconds; within the step's own limit.
+    pub time_limit_s: u64,
+    /// Names of variables, whatever their case. The lines `NAME = value` and `NAME := value` of the
+    /// output become the stage's `make_conf`.
+    pub variables: Vec<String>,
 }
 
 /// A failure that can be told from the exit code and a line of the output.

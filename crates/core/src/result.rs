@@ -2,6 +2,7 @@
 
 use crate::report::Report;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What became known of a stage, well ended or not.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -17,6 +18,9 @@ pub struct StageResult {
     /// The board that the stage ran on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
+    /// The variables of a Makefile as its dry run told them, unexpanded, in the Makefile's own case.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub make_conf: BTreeMap<String, String>,
     /// Sentences that the user should read: no sandbox here, a file left out, a limit of the flow.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,

@@ -1,5 +1,6 @@
 //! Carries out one assignment, from the claim to the moment when the server has taken its end.
 
+mod dry_run;
 mod failure;
 mod program;
 mod results;

@@ -120,6 +120,11 @@ impl Sandbox {
         self.seen(JOB, attempt.job())
     }
 
+    /// The folder for temporary files as a step sees it.
+    pub fn temporary(&self, attempt: &AttemptFolder) -> PathBuf {
+        self.seen(TEMPORARY, attempt.temporary())
+    }
+
     /// The path of the board's folder as a step sees it.
     pub fn board(&self, attempt: &AttemptFolder) -> PathBuf {
         self.seen(BOARD, attempt.board())
@@ -137,7 +142,7 @@ impl Sandbox {
         let entries = [
             ("PATH", path.join(":")),
             ("HOME", text(self.seen(HOME, attempt.home()))),
-            ("TMPDIR", text(self.seen(TEMPORARY, attempt.temporary()))),
+            ("TMPDIR", text(self.temporary(attempt))),
             ("USER", "job".to_owned()),
             ("LOGNAME", "job".to_owned()),
             ("LANG", "C.UTF-8".to_owned()),

@@ -1,6 +1,8 @@
 //! Toolchains: each has one file and one pure function from a job's options and design to its plan.
 
+mod make;
 pub mod open;
+mod prefix;
 
 use crate::design::Design;
 use crate::plan::Plan;
@@ -9,21 +11,44 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// A toolchain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum Flow {
     /// yosys, nextpnr and the open bitstream tools.
+    #[default]
     Open,
+    /// SDAccel on Amazon's F1.
+    F1,
+    /// The hardware development kit on Amazon's F2.
+    F2,
+    /// SDSoC on Zynq.
+    Sdsoc,
+    /// Vitis on Alveo.
+    Vitis,
 }
 
 impl Flow {
-    pub const ALL: [Flow; 1] = [Self::Open];
+    pub const ALL: [Flow; 5] = [Self::Open, Self::F1, Self::F2, Self::Sdsoc, Self::Vitis];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
+            Self::F1 => "f1",
+            Self::F2 => "f2",
+            Self::Sdsoc => "sdsoc",
+            Self::Vitis => "vitis",
         }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|flow| flow.as_str() == text)
+    }
+
+    /// What the operator's `TOOLCHAIN` means: without it `open`; like the original, SDSoC for every
+    /// text that names no other.
+    pub fn of_setting(toolchain: Option<&str>) -> Self {
+        toolchain.map_or(Self::Open, |text| Self::parse(text).unwrap_or(Self::Sdsoc))
     }
 }
 
@@ -39,6 +64,17 @@ pub type JobOptions = BTreeMap<String, String>;
 /// What the operator has decided for all jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlowSettings {
+    /// Of jobs that name none (`TOOLCHAIN`).
+    pub toolchain: Flow,
+    /// What is put before each command of a tool (`HLS_COMMAND_PREFIX`).
+    pub command_prefix: Vec<String>,
+    /// The variables of a Makefile that its dry run is asked for, whatever their case
+    /// (`MAKE_CONF_VARS`); without any there is no dry run.
+    pub make_conf_vars: Vec<String>,
+    /// Of SDSoC jobs that name none (`DEFAULT_PLATFORM`).
+    pub default_platform: String,
+    /// Of F1 jobs that name none (`DEFAULT_F1_MODE`).
+    pub default_f1_mode: String,
     /// For a whole make stage, in seconds (`SYNTHESIS_TIMEOUT`).
     pub make_time_limit_s: u64,
     /// For a whole run stage, in seconds.
@@ -49,7 +85,20 @@ pub struct FlowSettings {
 
 impl Default for FlowSettings {
     fn default() -> Self {
+        let names = [
+            "device",
+            "platform",
+            "estimate",
+            "target",
+            "directives",
+            "target_freq",
+        ];
         Self {
+            toolchain: Flow::Open,
+            command_prefix: Vec::new(),
+            make_conf_vars: names.map(str::to_owned).to_vec(),
+            default_platform: "zed".into(),
+            default_f1_mode: "sw_emu".into(),
             make_time_limit_s: 20_000,
             run_time_limit_s: 9_000,
             executable_name: "exe".into(),
@@ -91,6 +140,10 @@ pub enum PlanError {
         "the file `{path}` cannot be named to a tool, since its name {why}: rename it with letters, digits and `_ . - + = ,`"
     )]
     UnsafeName { path: String, why: String },
+    #[error(
+        "the toolchain `{flow}` cannot be had in this version: choose another with the option `toolchain`, as in `toolchain=open`"
+    )]
+    NoFlow { flow: Flow },
     #[error("{what} cannot be had with {with}: {remedy}")]
     Contradiction {
         what: String,
@@ -101,11 +154,19 @@ pub enum PlanError {
 
 /// The plan of a job. An unknown `toolchain` is an error of the option of that name.
 pub fn plan(options: &JobOptions, design: &Design, settings: &FlowSettings) -> Result<Plan, PlanError> {
+    let plan = match toolchain(options, settings)? {
+        Flow::Open => open::plan(options, design, settings)?,
+        flow @ (Flow::F1 | Flow::F2 | Flow::Sdsoc | Flow::Vitis) => return Err(PlanError::NoFlow { flow }),
+    };
+    Ok(prefix::put(plan, settings))
+}
+
+fn toolchain(options: &JobOptions, settings: &FlowSettings) -> Result<Flow, PlanError> {
     match options.get("toolchain").map(String::as_str) {
-        None | Some("" | "open") => open::plan(options, design, settings),
-        Some(other) => Err(PlanError::BadValue {
+        None | Some("") => Ok(settings.toolchain),
+        Some(text) => Flow::parse(text).ok_or_else(|| PlanError::BadValue {
             name: "toolchain".into(),
-            value: other.chars().take(80).collect(),
+            value: text.chars().take(80).collect(),
             expected: format!(
                 "the toolchains are {}",
                 Flow::ALL.map(|flow| format!("`{flow}`")).join(", ")

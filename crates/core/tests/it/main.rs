@@ -3,6 +3,7 @@
 mod design;
 mod failure;
 mod job;
+mod original;
 mod plan;
 mod plan_any;
 mod plan_error;

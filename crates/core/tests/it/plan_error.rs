@@ -34,7 +34,7 @@ const CASES: &[(Files<'_>, Files<'_>)] = &[
     ),
     (WHOLE, &[("tpo", "top")]),
     (WHOLE, &[("mode", "fast\u{1b}[31m")]),
-    (WHOLE, &[("mode", "hw"), ("estimate", "1")]),
+    (WHOLE, &[("mode", "hx"), ("estimate", "1")]),
     (WHOLE, &[("top", "to p")]),
     (WHOLE, &[("top", "nobody")]),
     (WHOLE, &[("family", "max10")]),

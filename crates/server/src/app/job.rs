@@ -167,6 +167,7 @@ impl App {
             verdict: result.verdict,
             bitstream: result.bitstream,
             device: result.device,
+            make_conf: result.make_conf,
         }
     }
 }

@@ -3,7 +3,8 @@
 
 use super::python::Value;
 use super::values::{
-    Values, boolean, filled, integer, one_of, path_inside, put, seconds, slots, text, texts, texts_or_text,
+    Values, boolean, command, filled, integer, one_of, path_inside, put, seconds, slots, text, texts,
+    texts_or_text, toolchain,
 };
 
 /// A key of `polyphemus.cfg`.
@@ -77,7 +78,6 @@ const DAY: u64 = 86_400;
 const YEAR: u64 = 365 * DAY;
 
 const FOR_F1: &str = "this version has no flow for Amazon's F1";
-const NO_TOOLCHAIN: &str = "this version has the open toolchain only; jobs that ask for another are refused";
 const NOT_YET: &str = "this version does not read it yet";
 
 /// Those of the server, of its worker, and of jobs, and then those of the original that are left.
@@ -107,6 +107,16 @@ pub static SETTINGS: &[Setting] = &[
         |values, value| put(&mut values.make_time_limit_s, integer(value, 1, YEAR))),
     works("RUN_TIMEOUT", UP_TO_A_YEAR, "how long a whole run may take",
         |values, value| put(&mut values.run_time_limit_s, integer(value, 1, YEAR))),
+    works("TOOLCHAIN", "a text or None", "the toolchain of jobs that name none: 'open', 'f1', 'f2', 'vitis', any other text for SDSoC; None is 'open'",
+        |values, value| put(&mut values.toolchain, toolchain(value))),
+    works("HLS_COMMAND_PREFIX", "a list of texts, the first of them a program", "what is put before the command of each tool",
+        |values, value| put(&mut values.command_prefix, command(value))),
+    works("MAKE_CONF_VARS", TEXTS, "the variables of a Makefile that are kept with the job; with none there is no dry run",
+        |values, value| put(&mut values.make_conf_vars, texts(value))),
+    works("DEFAULT_PLATFORM", TEXT, "the platform of SDSoC jobs that name none",
+        |values, value| put(&mut values.default_platform, filled(value))),
+    works("DEFAULT_F1_MODE", "'sw_emu', 'hw_emu' or 'hw'", "the mode of F1 jobs that name none",
+        |values, value| put(&mut values.default_f1_mode, one_of(value, &MODES))),
     works("UPLOAD_LIMIT_BYTES", BYTES, "the largest upload, packed",
         |values, value| put(&mut values.upload_limit_bytes, bytes(value))),
     works("UNPACK_LIMIT_BYTES", BYTES, "all files of an upload together, unpacked",
@@ -132,16 +142,6 @@ pub static SETTINGS: &[Setting] = &[
         |_, value| integer(value, 1, 100_000).map(drop)),
     idle("IMPORTANT_WORDS", TEXTS, "the words whose lines of the log are shown apart", NOT_YET,
         |_, value| texts(value).map(drop)),
-    idle("MAKE_CONF_VARS", TEXTS, "the variables of a Makefile that are shown with the job", NOT_YET,
-        |_, value| texts(value).map(drop)),
-    idle("HLS_COMMAND_PREFIX", TEXTS, "what is put before the commands of HLS tools", NOT_YET,
-        |_, value| texts(value).map(drop)),
-    idle("TOOLCHAIN", "a text or None", "the toolchain of jobs that name none: 'open', 'f1', 'f2', 'vitis', any other text for SDSoC; None is 'open'", NO_TOOLCHAIN,
-        |_, value| or_none(value, |value| text(value).map(drop))),
-    idle("DEFAULT_PLATFORM", TEXT, "the platform of SDSoC jobs that name none", NO_TOOLCHAIN,
-        |_, value| text(value).map(drop)),
-    idle("DEFAULT_F1_MODE", "'sw_emu', 'hw_emu' or 'hw'", "the mode of F1 jobs that name none", FOR_F1,
-        |_, value| one_of(value, &MODES).map(drop)),
     idle("S3_BUCKET", "a text or None", "the bucket that images of F1 are made in", FOR_F1,
         |_, value| or_none(value, |value| text(value).map(drop))),
     idle("S3_DCP", TEXT, "the folder of the bucket for design checkpoints", FOR_F1,

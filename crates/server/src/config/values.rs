@@ -3,7 +3,7 @@
 use super::Config;
 use super::python::Value;
 use polyphemus_artifacts::Limits;
-use polyphemus_core::flow::FlowSettings;
+use polyphemus_core::flow::{Flow, FlowSettings};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -31,6 +31,13 @@ pub struct Values {
     /// `RUN_TIMEOUT`.
     pub run_time_limit_s: u64,
     pub executable_name: String,
+    /// `TOOLCHAIN`.
+    pub toolchain: Flow,
+    /// `HLS_COMMAND_PREFIX`.
+    pub command_prefix: Vec<String>,
+    pub make_conf_vars: Vec<String>,
+    pub default_platform: String,
+    pub default_f1_mode: String,
     pub upload_limit_bytes: u64,
     pub unpack_limit_bytes: u64,
     pub unpack_file_limit_bytes: u64,
@@ -47,6 +54,11 @@ impl Values {
             instance,
             lease: self.lease,
             flow: FlowSettings {
+                toolchain: self.toolchain,
+                command_prefix: self.command_prefix.clone(),
+                make_conf_vars: self.make_conf_vars.clone(),
+                default_platform: self.default_platform.clone(),
+                default_f1_mode: self.default_f1_mode.clone(),
                 make_time_limit_s: self.make_time_limit_s,
                 run_time_limit_s: self.run_time_limit_s,
                 executable_name: self.executable_name.clone(),
@@ -99,6 +111,19 @@ pub(super) fn path_inside(value: &Value) -> Option<String> {
         let inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
         !text.starts_with('-') && !text.contains(char::is_control) && Path::new(text).components().all(inside)
     })
+}
+
+/// `None` of Python, or a text.
+pub(super) fn toolchain(value: &Value) -> Option<Flow> {
+    match value {
+        Value::None => Some(Flow::of_setting(None)),
+        value => Some(Flow::of_setting(Some(&text(value)?))),
+    }
+}
+
+/// A list or a tuple of texts of which the first names a program; or none.
+pub(super) fn command(value: &Value) -> Option<Vec<String>> {
+    texts(value).filter(|words| words.first().is_none_or(|program| !program.trim().is_empty()))
 }
 
 /// A list or a tuple of texts.

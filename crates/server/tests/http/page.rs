@@ -41,6 +41,7 @@ async fn nothing_that_a_user_wrote_becomes_markup() {
         }),
         bitstream: Some(format!("{PROBE}.bin")),
         device: Some(PROBE.into()),
+        make_conf: [(PROBE.into(), PROBE.into())].into(),
         notes: vec![PROBE.into()],
         reports: vec![Report {
             format: ReportFormat::NextpnrReport,

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 fn ran(end: End) -> Ran {
     Ran {
-        title: "place and route".into(),
         finished: Finished {
             end,
             took: Duration::from_secs(1),
@@ -19,6 +18,7 @@ fn ran(end: End) -> Ran {
         time: Duration::from_secs(60),
         output_bytes: 1 << 20,
         file_bytes: 1 << 30,
+        dry_run: None,
     }
 }
 

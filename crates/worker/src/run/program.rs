@@ -1,5 +1,6 @@
 //! One program of an attempt: started under its limits, shown in the log, waited for.
 
+use super::dry_run::{Output, Rehearsal};
 use super::stage::{Attempt, Fault};
 use crate::cgroup::CgroupLimits;
 use crate::process::{End, Finished, Limits, Process, ProcessError};
@@ -32,18 +33,21 @@ pub struct Program {
     pub time_limit: Option<Duration>,
     pub access: Access,
     pub stdin: Option<OwnedFd>,
+    /// Comes first.
+    pub dry_run: Option<Rehearsal>,
 }
 
 /// How a program ended that nobody stopped.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Ran {
-    pub title: String,
     pub finished: Finished,
     pub out_of_memory: Option<OutOfMemory>,
     /// What the program was allowed.
     pub time: Duration,
     pub output_bytes: u64,
     pub file_bytes: u64,
+    /// As it was when the program had ended.
+    pub dry_run: Option<Rehearsal>,
 }
 
 #[derive(Debug)]
@@ -80,7 +84,7 @@ impl Attempt<'_> {
     /// Runs a program to its end. All its output goes to the log and to `look`.
     pub(crate) async fn start_and_wait(
         &self,
-        program: Program,
+        mut program: Program,
         mut look: impl FnMut(&[u8]) + Send,
     ) -> Result<Ran, Fault> {
         let title = program.title.clone();
@@ -89,17 +93,22 @@ impl Attempt<'_> {
             .map_or(self.time_left(), |limit| limit.min(self.time_left()));
         let cgroup = self.cgroup()?;
         let folders = cgroup.as_ref().map(|one| one.folders()).unwrap_or_default();
-        let started = self.start(program, folders).await?;
+        let dry_run = program.dry_run.take();
+        let in_earnest = command_line(&program.argv, &program);
+        let started = self.begin(program, dry_run.as_ref(), folders).await?;
         let limits = Limits {
             time,
             output_bytes: self.output_left.load(Ordering::Relaxed),
         };
-        let log = self.log.clone();
+        let mut output = Output {
+            log: self.log.clone(),
+            dry_run,
+            in_earnest,
+        };
         let finished = started
             .finish(limits, &self.stop, |bytes| {
-                look(bytes);
                 self.count_output(bytes.len());
-                log.write(bytes)
+                output.take(bytes, &mut look)
             })
             .await
             .map_err(|error| self.process_fault(&title, &error))?;
@@ -113,7 +122,6 @@ impl Attempt<'_> {
         }
         let killed = cgroup.as_ref().is_some_and(|one| one.oom_kills() > 0);
         Ok(Ran {
-            title,
             finished,
             out_of_memory: killed.then_some(OutOfMemory {
                 limit_bytes: self.machine.config.limits.memory_bytes,
@@ -121,17 +129,31 @@ impl Attempt<'_> {
             time,
             output_bytes: self.machine.config.limits.output_bytes,
             file_bytes: self.machine.config.limits.file_bytes,
+            dry_run: output.end(&mut look),
         })
     }
 
     /// Starts a program and shows its command in the log.
     pub(crate) async fn start(&self, program: Program, cgroups: Vec<PathBuf>) -> Result<Process, Fault> {
-        self.say(&command_line(&program));
+        self.begin(program, None, cgroups).await
+    }
+
+    async fn begin(
+        &self,
+        program: Program,
+        dry_run: Option<&Rehearsal>,
+        cgroups: Vec<PathBuf>,
+    ) -> Result<Process, Fault> {
+        let shown = dry_run.map_or(program.argv.clone(), |one| one.shown(&program.argv));
+        self.say(&command_line(&shown, &program));
         let sandbox = &self.machine.sandbox;
         let mut argv = program.argv;
         let name = argv.first().cloned().unwrap_or_default();
         if let Some(first) = argv.first_mut() {
             *first = self.locate(&name, &program.folder)?;
+        }
+        if let Some(dry_run) = dry_run {
+            argv = dry_run.around(argv);
         }
         let stdout_to = match program.stdout_to {
             Some(StdoutTo::Workspace(file)) => Some(self.folder.place(&file).map_err(|error| {
@@ -273,12 +295,12 @@ fn unique(name: &str) -> String {
 }
 
 /// The command as it would be typed.
-fn command_line(program: &Program) -> String {
+fn command_line(argv: &[String], program: &Program) -> String {
     let mut line = String::from("$");
     for (name, value) in &program.env {
         let _ = write!(line, " {name}={}", shell_quoted(value));
     }
-    for word in &program.argv {
+    for word in argv {
         let _ = write!(line, " {}", shell_quoted(word));
     }
     let file = match &program.stdout_to {

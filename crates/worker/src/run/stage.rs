@@ -1,5 +1,6 @@
 //! The steps of one attempt in their order, and what is made of their end.
 
+use super::dry_run::Rehearsal;
 use super::program::{Program, StdoutTo};
 use super::{failure, results};
 use crate::backoff::chain;
@@ -44,6 +45,7 @@ pub struct Attempt<'a> {
     verdict: Option<Verdict>,
     reports: Vec<polyphemus_core::report::Report>,
     bitstream: Option<String>,
+    make_conf: BTreeMap<String, String>,
 }
 
 /// Why no further step is done.
@@ -91,6 +93,7 @@ impl<'a> Attempt<'a> {
             verdict: None,
             reports: Vec::new(),
             bitstream: None,
+            make_conf: BTreeMap::new(),
         }
     }
 
@@ -101,6 +104,7 @@ impl<'a> Attempt<'a> {
             verdict: self.verdict.take(),
             bitstream: self.bitstream.take(),
             device: self.device.map(|device| device.id.clone()),
+            make_conf: std::mem::take(&mut self.make_conf),
             notes: std::mem::take(&mut self.notes),
         }
     }
@@ -221,15 +225,34 @@ impl<'a> Attempt<'a> {
                 ..Access::default()
             },
             stdin: None,
+            dry_run: self.rehearsal(run)?,
         };
         let mut judge = failure::Judge::new(run).map_err(|error| {
             Fault::trouble(&format!("read the rules of the step `{}`", run.title), &error)
         })?;
         let ran = self.start_and_wait(program, |bytes| judge.feed(bytes)).await?;
         judge.read_file(run, &self.folder);
-        let judged = judge.judge(run, &ran, |file| self.folder.find(file).is_some());
+        let mut judged = judge.judge(run, &ran, |file| self.folder.find(file).is_some());
+        if let Some(dry_run) = ran.dry_run {
+            judged.outcome = judged.outcome.map_err(|cause| dry_run.cause(run, cause));
+            self.make_conf.extend(dry_run.values);
+        }
         self.verdict = judged.verdict.or(self.verdict.take());
         judged.outcome.map_err(Fault::Failed)
+    }
+
+    fn rehearsal(&self, run: &Run) -> Result<Option<Rehearsal>, Fault> {
+        let Some(dry_run) = &run.dry_run else {
+            return Ok(None);
+        };
+        let mark = getrandom::u64().map_err(|error| Fault::trouble("get a random number", &error))?;
+        let inside = self.machine.sandbox.temporary(&self.folder);
+        Ok(Some(Rehearsal::new(
+            dry_run,
+            mark,
+            &self.folder.temporary(),
+            &inside,
+        )))
     }
 
     /// Puts the serial port of the board into what the plan says.

@@ -34,7 +34,7 @@ pub(super) fn plan(
     if library.sources().next().is_none() {
         return Err(no_sources(design));
     }
-    let mut decisions = Decisions::new("built-in", why);
+    let mut decisions = Decisions::new(options, "built-in", why);
     let known = Known::find(options, design, &library)?;
     let mode = known.mode(&library, &mut decisions)?;
     known.tell(&mut decisions);

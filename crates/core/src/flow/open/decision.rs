@@ -11,12 +11,17 @@ pub(super) struct Decisions {
 }
 
 impl Decisions {
-    pub(super) fn new(workflow: &str, why: &str) -> Self {
+    pub(super) fn new(options: &Options, workflow: &str, why: &str) -> Self {
         let mut decisions = Self {
             taken: BTreeMap::new(),
             notes: Vec::new(),
         };
         decisions.take("workflow", workflow, why);
+        if let Some(mode) = &options.overruled_mode {
+            decisions.note(format!(
+                "option `mode` (`{mode}`) has no use beside `estimate=1`, which goes before it: nothing is run"
+            ));
+        }
         decisions
     }
 

@@ -13,6 +13,7 @@ use super::option::{Mode, Options, bad_value};
 use super::part::{self, Family, Part, Signs};
 use super::source::Library;
 use crate::design::Design;
+use crate::flow::make;
 use crate::flow::{Flow, FlowSettings, PlanError};
 use crate::label::Need;
 use crate::plan::{Load, Plan, PlannedStage, Run, Step};
@@ -76,7 +77,7 @@ pub(super) fn plan(
     name: &str,
     why: &str,
 ) -> Result<Plan, PlanError> {
-    let mut decisions = Decisions::new(name, why);
+    let mut decisions = Decisions::new(options, name, why);
     let mode = mode(options, design, &mut decisions);
     let variables = variables(options, settings, mode)?;
     let mut stages = vec![make(options, &variables, mode, settings)];
@@ -114,8 +115,7 @@ fn mode(options: &Options, design: &Design, decisions: &mut Decisions) -> Mode {
     mode
 }
 
-/// The variables on make's command line. make expands `$` in them, so it is doubled: a value reaches
-/// the tools as text, and `$(shell …)` in it does nothing.
+/// The variables on make's command line.
 fn variables(options: &Options, settings: &FlowSettings, mode: Mode) -> Result<Vec<String>, PlanError> {
     let target = &settings.executable_name;
     if let Some(odd) = super::option::unsafe_in_path(target) {
@@ -151,16 +151,16 @@ fn variables(options: &Options, settings: &FlowSettings, mode: Mode) -> Result<V
             family,
         },
     )?;
-    let doubled = |value: &str| value.replace('$', "$$");
+    let given = given.into_iter();
     Ok(given
-        .into_iter()
-        .filter_map(|(name, value)| Some(format!("{name}={}", doubled(value?))))
+        .filter_map(|(name, value)| Some(make::variable(name, value?)))
         .collect())
 }
 
 fn make(options: &Options, variables: &[String], mode: Mode, settings: &FlowSettings) -> PlannedStage {
     let mut build = Run::new("the design's Makefile", argv(&["make"], variables));
     build.failures = failure::makefile();
+    build.dry_run = make::dry_run(settings);
     let bitstream = matches!(mode, Mode::Hw | Mode::HwEmu).then(|| bitstreams(options).swap_remove(0));
     PlannedStage {
         name: StageName::Make,

@@ -72,6 +72,8 @@ pub(super) struct Options {
     pub(super) allow_timing_violation: bool,
     pub(super) platform: Option<String>,
     pub(super) directives: Option<String>,
+    /// The mode that was given beside `estimate=1`, which goes before it.
+    pub(super) overruled_mode: Option<String>,
 }
 
 impl Options {
@@ -114,6 +116,9 @@ impl Options {
             allow_timing_violation: is_on(given, "allow_timing_violation"),
             platform: line("platform")?,
             directives: line("directives")?,
+            overruled_mode: text("mode")
+                .filter(|mode| is_on(given, "estimate") && *mode != Mode::Estimate.as_str())
+                .map(str::to_owned),
         })
     }
 
@@ -181,15 +186,7 @@ fn mode(given: Option<&str>, estimate: bool) -> Result<Option<Mode>, PlanError> 
                 })?,
         ),
     };
-    match mode {
-        _ if !estimate => Ok(mode),
-        None | Some(Mode::Estimate) => Ok(Some(Mode::Estimate)),
-        Some(other) => Err(PlanError::Contradiction {
-            what: "option `estimate`".into(),
-            with: format!("mode `{}`", other.as_str()),
-            remedy: "leave out one of the two".into(),
-        }),
-    }
+    Ok(if estimate { Some(Mode::Estimate) } else { mode })
 }
 
 fn identifier(name: &str, value: &str) -> Result<String, PlanError> {

@@ -1,0 +1,332 @@
+//! The dry run before a program: both in one sandbox, since to start one costs more than most dry runs.
+//!
+//! A shell runs the command with the further arguments, its standard output into a file; says in the
+//! output that it has ended, on a line that only this attempt knows; and becomes the command itself.
+
+use super::program::shell_quoted;
+use crate::log::Log;
+use polyphemus_core::cause::{Cause, CauseKind};
+use polyphemus_core::plan::{DryRun, Run};
+use regex::bytes::{Regex, RegexBuilder};
+use std::collections::BTreeMap;
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// The exit code of timeout(1) for a program that it has ended.
+const TIMED_OUT: i32 = 124;
+/// Of a dry run's output; the data base of a large Makefile is a hundredth of it.
+const MOST_BYTES: u64 = 16 << 20;
+/// Of one value, in characters.
+const VALUE_CHARS: usize = 4096;
+/// Variables, in all spellings together.
+const MOST_VARIABLES: usize = 64;
+
+/// A dry run that is to come, or is at work.
+#[derive(Debug)]
+pub struct Rehearsal {
+    arguments: Vec<String>,
+    time_limit_s: u64,
+    variables: Vec<String>,
+    /// What the line of its end begins with.
+    mark: String,
+    /// Where its standard output goes, as the program sees it.
+    seen: PathBuf,
+    /// The same on this machine.
+    output: PathBuf,
+    /// A line that has not ended and may be the one with the mark.
+    rest: Vec<u8>,
+    /// Its exit code, once it has ended.
+    pub code: Option<i32>,
+    pub values: BTreeMap<String, String>,
+}
+
+impl Rehearsal {
+    /// `mark` tells it from what the program prints; `outside` and `inside` are the folder for
+    /// temporary files on this machine and as programs see it.
+    pub(super) fn new(dry_run: &DryRun, mark: u64, outside: &Path, inside: &Path) -> Self {
+        let name = format!("dry-run-{mark:016x}");
+        Self {
+            arguments: dry_run.arguments.clone(),
+            time_limit_s: dry_run.time_limit_s,
+            variables: dry_run.variables.clone(),
+            seen: inside.join(&name),
+            output: outside.join(&name),
+            mark: name,
+            rest: Vec::new(),
+            code: None,
+            values: BTreeMap::new(),
+        }
+    }
+
+    /// The command of the dry run alone, for people.
+    pub(super) fn shown(&self, argv: &[String]) -> Vec<String> {
+        argv.iter().chain(&self.arguments).cloned().collect()
+    }
+
+    /// What to start for the dry run and then `argv`.
+    pub(super) fn around(&self, argv: Vec<String>) -> Vec<String> {
+        let arguments: Vec<String> = self.arguments.iter().map(|word| shell_quoted(word)).collect();
+        let script = format!(
+            "timeout -k 5 {} \"$@\" {} >{}; code=$?; echo {} $code >&2; [ $code = 0 ] || exit $code; exec \"$@\"",
+            self.time_limit_s,
+            arguments.join(" "),
+            shell_quoted(&self.seen.to_string_lossy()),
+            self.mark,
+        );
+        let shell = ["/bin/sh", "-c", &script, "sh"].map(str::to_owned);
+        shell.into_iter().chain(argv).collect()
+    }
+
+    /// Takes in a part of the output. Gives what is to be shown of it before and after the end of the
+    /// dry run, which comes with at most one part.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Fed {
+        if self.code.is_some() {
+            return Fed::Shown(bytes.to_vec());
+        }
+        self.rest.extend_from_slice(bytes);
+        let mut shown = Vec::new();
+        while let Some(end) = self.rest.iter().position(|&b| b == b'\n') {
+            let after = self.rest.split_off(end + 1);
+            let line = std::mem::replace(&mut self.rest, after);
+            match self.code_in(&line) {
+                Some(code) => {
+                    self.code = Some(code);
+                    return Fed::Ended(shown, std::mem::take(&mut self.rest));
+                }
+                None => shown.extend(line),
+            }
+        }
+        if !self.may_be_marked() {
+            shown.append(&mut self.rest);
+        }
+        Fed::Shown(shown)
+    }
+
+    /// Reads the values, once the dry run has ended well.
+    pub(super) fn read(&mut self) -> io::Result<()> {
+        let output = read_bounded(&self.output)?;
+        std::fs::remove_file(&self.output)?;
+        if let Some(pattern) = pattern(&self.variables) {
+            for captures in pattern.captures_iter(&output) {
+                if self.values.len() < MOST_VARIABLES {
+                    let text = |n: usize| String::from_utf8_lossy(&captures[n]).into_owned();
+                    self.values
+                        .insert(text(1), text(2).chars().take(VALUE_CHARS).collect());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Why the step has failed: of its dry run, where the command never ran in earnest.
+    pub(super) fn cause(&self, run: &Run, cause: Cause) -> Cause {
+        let arguments = self.arguments.join(" ");
+        match self.code {
+            None | Some(0) => cause,
+            Some(TIMED_OUT) => Cause {
+                kind: CauseKind::TimeLimit,
+                message: format!(
+                    "the dry run (`{arguments}`) of `{}` did not end within {} s; let the Makefile start nothing that \
+                     takes long while it is read",
+                    run.title, self.time_limit_s
+                ),
+                ..cause
+            },
+            Some(_) => Cause {
+                message: format!(
+                    "the dry run (`{arguments}`), which comes first and tells the Makefile's variables, has failed: {}",
+                    cause.message
+                ),
+                ..cause
+            },
+        }
+    }
+
+    /// The values in the original's words.
+    pub(super) fn line(&self) -> String {
+        let entries: Vec<String> = self
+            .values
+            .iter()
+            .map(|(name, value)| format!("{}: {}", python_text(name), python_text(value)))
+            .collect();
+        format!("make conf added {{{}}}", entries.join(", "))
+    }
+
+    fn code_in(&self, line: &[u8]) -> Option<i32> {
+        let line = std::str::from_utf8(line).ok()?.trim_end();
+        line.strip_prefix(&self.mark)?.trim_start().parse().ok()
+    }
+
+    fn may_be_marked(&self) -> bool {
+        let mark = self.mark.as_bytes();
+        let shared = self.rest.len().min(mark.len());
+        self.rest[..shared] == mark[..shared] && self.rest.len() < mark.len() + 16
+    }
+}
+
+/// Where the output of a program goes, its dry run's included.
+#[derive(Debug)]
+pub(super) struct Output {
+    pub(super) log: Log,
+    pub(super) dry_run: Option<Rehearsal>,
+    /// The command, as the log shows it when the dry run has ended well.
+    pub(super) in_earnest: String,
+}
+
+impl Output {
+    /// What is shown goes to `look` too.
+    pub(super) fn take(&mut self, bytes: &[u8], look: &mut impl FnMut(&[u8])) -> io::Result<()> {
+        let mut show = |bytes: &[u8]| {
+            look(bytes);
+            self.log.write(bytes)
+        };
+        let Some(dry_run) = &mut self.dry_run else {
+            return show(bytes);
+        };
+        match dry_run.feed(bytes) {
+            Fed::Shown(bytes) => show(&bytes),
+            Fed::Ended(before, after) => {
+                show(&before)?;
+                if dry_run.code == Some(0) {
+                    match dry_run.read() {
+                        Ok(()) => self.log.line(&dry_run.line())?,
+                        Err(error) => self
+                            .log
+                            .line(&format!("the dry run left no values that can be read: {error}"))?,
+                    }
+                    self.log.line(&self.in_earnest)?;
+                }
+                show(&after)
+            }
+        }
+    }
+
+    /// The dry run, when the program has ended.
+    pub(super) fn end(mut self, look: &mut impl FnMut(&[u8])) -> Option<Rehearsal> {
+        if let Some(dry_run) = &mut self.dry_run {
+            look(&std::mem::take(&mut dry_run.rest));
+        }
+        self.dry_run
+    }
+}
+
+/// What comes of a part of the output.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fed {
+    Shown(Vec<u8>),
+    /// The dry run has ended between the two.
+    Ended(Vec<u8>, Vec<u8>),
+}
+
+/// Nothing that a program has put in the place of the file is followed or waited for.
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let file = std::fs::File::options()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no file any more"));
+    }
+    let mut content = Vec::new();
+    file.take(MOST_BYTES).read_to_end(&mut content)?;
+    Ok(content)
+}
+
+/// The original's expression, but that a value ends with its line. `None` where there is nothing to
+/// look for.
+fn pattern(variables: &[String]) -> Option<Regex> {
+    let names: Vec<String> = variables.iter().map(|name| regex::escape(name)).collect();
+    let text = format!(r"^[ \t]*({})[ \t]*:?=[ \t]*([^\r\n]*)", names.join("|"));
+    let pattern = RegexBuilder::new(&text)
+        .case_insensitive(true)
+        .multi_line(true)
+        .build();
+    pattern.ok().filter(|_| !names.is_empty())
+}
+
+/// As Python prints a text.
+fn python_text(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
+    let mut printed = String::from(quote);
+    for c in text.chars() {
+        match c {
+            '\\' => printed.push_str(r"\\"),
+            '\t' => printed.push_str(r"\t"),
+            c if c == quote => printed.extend(['\\', c]),
+            c if c.is_control() => printed.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c => printed.push(c),
+        }
+    }
+    printed.push(quote);
+    printed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rehearsal(folder: &Path, variables: &[&str]) -> Rehearsal {
+        let dry_run = DryRun {
+            arguments: vec!["--dry-run".into()],
+            time_limit_s: 60,
+            variables: variables.iter().map(|&name| name.to_owned()).collect(),
+        };
+        Rehearsal::new(&dry_run, 1, folder, Path::new("/tmp"))
+    }
+
+    #[test]
+    fn the_end_is_found_however_the_output_is_cut_into_pieces() {
+        let text =
+            b"a warning\ndry-run-like\ndry-run-0000000000000001 0\ngcc -c x\ndry-run-0000000000000001 3\n";
+        for size in 1..text.len() {
+            let mut one = rehearsal(Path::new("/tmp"), &[]);
+            let (mut before, mut after) = (Vec::new(), Vec::new());
+            for piece in text.chunks(size) {
+                let has_ended = one.code.is_some();
+                match one.feed(piece) {
+                    Fed::Shown(bytes) if has_ended => after.extend(bytes),
+                    Fed::Shown(bytes) => before.extend(bytes),
+                    Fed::Ended(first, second) => {
+                        before.extend(first);
+                        after.extend(second);
+                    }
+                }
+            }
+            assert_eq!(before, b"a warning\ndry-run-like\n", "{size}");
+            assert_eq!(after, b"gcc -c x\ndry-run-0000000000000001 3\n", "{size}");
+            assert_eq!(one.code, Some(0));
+        }
+    }
+
+    #[test]
+    fn variables_are_read_in_every_case_and_the_last_value_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut one = rehearsal(folder.path(), &["device", "target_freq", "a.b"]);
+        let output = "DEVICE = xilinx_u200\n# DEVICE = no\nDevice := $(OTHER) 'x'\nTARGET_FREQ=300\nDEVICE =\naxb = 1\n\
+                      DEVICES = no\n";
+        std::fs::write(&one.output, output).unwrap();
+        one.read().unwrap();
+        assert_eq!(
+            one.line(),
+            r#"make conf added {'DEVICE': '', 'Device': "$(OTHER) 'x'", 'TARGET_FREQ': '300'}"#
+        );
+        assert!(!one.output.exists());
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_the_output_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = folder.path().join("secret");
+        std::fs::write(&secret, "device = secret\n").unwrap();
+        let mut one = rehearsal(folder.path(), &["device"]);
+        std::os::unix::fs::symlink(&secret, &one.output).unwrap();
+        assert!(one.read().is_err());
+        assert_eq!(one.values, BTreeMap::new());
+    }
+}
