@@ -226,6 +226,28 @@ impl Client {
         .await
     }
 
+    /// Gives the job another name; the empty one takes its name away.
+    pub async fn rename(&self, id: &JobId, title: &str) -> Result<Job, ClientError> {
+        let patch = job::JobPatch {
+            title: Some(title.to_owned()),
+        };
+        self.json(
+            self.request(Method::PATCH, &of_job(job::JOB, id))
+                .json(&patch)
+                .timeout(ANSWER_TIMEOUT),
+        )
+        .await
+    }
+
+    /// The lines of the log that tell of trouble, as far as they were found within a moment.
+    pub async fn important_lines(&self, id: &JobId) -> Result<job::ImportantLines, ClientError> {
+        self.json(
+            self.request(Method::GET, &of_job(job::JOB_LOG_IMPORTANT, id))
+                .timeout(ANSWER_TIMEOUT),
+        )
+        .await
+    }
+
     /// Enters the job again, from this stage or from the one that did not succeed.
     pub async fn retry(&self, id: &JobId, from: Option<StageName>) -> Result<Job, ClientError> {
         let mut request = self

@@ -23,9 +23,14 @@ pub const JOB_EVENTS: &str = "/api/v1/jobs/{id}/events";
 pub const JOB_LOG: &str = "/api/v1/jobs/{id}/log";
 /// Server-sent events `log`, then `end`; `?offset=N`.
 pub const JOB_LOG_EVENTS: &str = "/api/v1/jobs/{id}/log/events";
+/// The lines of the log that tell of trouble.
+pub const JOB_LOG_IMPORTANT: &str = "/api/v1/jobs/{id}/log/important";
 pub const JOB_FILES: &str = "/api/v1/jobs/{id}/files";
 /// The file's bytes; `Range` is understood.
 pub const JOB_FILE: &str = "/api/v1/jobs/{id}/files/{*path}";
+
+/// Of a job's title, in characters.
+pub const TITLE_CHARS: usize = 200;
 
 /// One job, whole. All times are milliseconds since 1970 UTC.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -93,6 +98,35 @@ pub struct JobStage {
     /// The variables of a Makefile as its dry run told them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub make_conf: BTreeMap<String, String>,
+}
+
+/// What is to change in a job; what is not there stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobPatch {
+    /// At most 200 characters, none of them control characters; empty takes the name away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
+/// The lines of a log in which one of the server's `IMPORTANT_WORDS` is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ImportantLines {
+    /// In their order, at most 200.
+    pub lines: Vec<ImportantLine>,
+    /// How much of the log was looked through; the next request goes on from there.
+    pub scanned_bytes: u64,
+    pub log_bytes: u64,
+    /// There may be more, but no more are kept.
+    pub more: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ImportantLine {
+    /// Where it begins in the log, in bytes.
+    pub offset: u64,
+    /// Without its end; cut after 400 bytes.
+    pub text: String,
 }
 
 /// The answer to a submission.

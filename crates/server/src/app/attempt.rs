@@ -137,7 +137,7 @@ impl App {
             },
             result: None,
         }));
-        self.change_locked(&attempt.job, change, log).await?;
+        self.change_locked(&attempt.job, change, log, None).await?;
         Err(AppError::TooLarge(message))
     }
 

@@ -13,7 +13,18 @@ impl App {
     /// its end.
     pub(crate) async fn change(&self, job: &JobId, change: Change) -> Result<Changed, AppError> {
         let log = self.0.logs.lock(job).await;
-        self.change_locked(job, change, log).await
+        self.change_locked(job, change, log, None).await
+    }
+
+    /// The same with a remark that says in the log who asked for it.
+    pub(super) async fn change_with(
+        &self,
+        job: &JobId,
+        change: Change,
+        remark: Option<String>,
+    ) -> Result<Changed, AppError> {
+        let log = self.0.logs.lock(job).await;
+        self.change_locked(job, change, log, remark).await
     }
 
     pub(super) async fn change_locked(
@@ -21,6 +32,7 @@ impl App {
         job: &JobId,
         change: Change,
         mut log: LockedLog,
+        remark: Option<String>,
     ) -> Result<Changed, AppError> {
         if change.ends_attempt() {
             // What the attempt has written must not be lost behind the end that it led to.
@@ -39,11 +51,15 @@ impl App {
         }
         if !changed.is_running() {
             log.set_owner(None);
-            let lines = lines(&changed);
+            let mut written = self.0.remarks.take(job);
+            written.extend(remark);
+            written.extend(lines(&changed));
             // The change is committed, and its events say the same: it stands without these lines.
-            if let Err(error) = log.append_lines(now_ms, &lines).await {
+            if let Err(error) = log.append_lines(now_ms, &written).await {
                 tracing::error!(%job, %error, "what happened to a job is missing from its log");
             }
+        } else if let Some(remark) = remark {
+            self.0.remarks.keep(job, now_ms, &remark);
         }
         drop(log);
         self.tell(job, &changed);

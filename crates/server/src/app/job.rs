@@ -75,12 +75,12 @@ impl App {
 
     /// Ends the job: at once where no worker has it, else as soon as its worker has ended it.
     pub async fn cancel(&self, id: &JobId) -> Result<Job, AppError> {
-        self.change_by_user(id, Change::Cancel).await
+        self.change_by_user(id, Change::Cancel, None).await
     }
 
     /// Enters the job again at a stage; without one, at the first that did not succeed.
     pub async fn retry(&self, id: &JobId, from: Option<StageName>) -> Result<Job, AppError> {
-        self.change_by_user(id, Change::Retry { from }).await
+        self.change_by_user(id, Change::Retry { from }, None).await
     }
 
     /// The committed length of the log in bytes. Asked after the job was seen to be over, it counts
@@ -126,15 +126,21 @@ impl App {
         Ok(watching)
     }
 
-    async fn change_by_user(&self, id: &JobId, change: Change) -> Result<Job, AppError> {
+    /// `remark` says in the log who asked for it.
+    pub(super) async fn change_by_user(
+        &self,
+        id: &JobId,
+        change: Change,
+        remark: Option<String>,
+    ) -> Result<Job, AppError> {
         self.must_exist(id).await?;
         let (app, job) = (self.clone(), id.clone());
-        self.to_its_end(async move { app.change(&job, change).await })
+        self.to_its_end(async move { app.change_with(&job, change, remark).await })
             .await?;
         self.job(id).await
     }
 
-    pub(super) async fn must_exist(&self, id: &JobId) -> Result<(), AppError> {
+    pub(crate) async fn must_exist(&self, id: &JobId) -> Result<(), AppError> {
         let seq = self.0.store.job_seq(id).await?;
         seq.map(|_| ()).ok_or_else(|| AppError::no_job(id))
     }

@@ -9,8 +9,12 @@ mod claim;
 mod error;
 mod explain;
 mod files;
+mod important;
 mod job;
 mod lock;
+mod remark;
+mod rename;
+mod state;
 mod submit;
 mod waiting;
 mod watch;
@@ -22,7 +26,7 @@ pub use submit::Submission;
 pub(crate) use waiting::{Ready, Waiting};
 pub(crate) use worker::{EMBEDDED, REMEMBERED_MS};
 
-use crate::config::Config;
+use crate::config::{Config, site};
 use crate::log::Logs;
 use crate::reconcile;
 use crate::store::Store;
@@ -47,6 +51,8 @@ pub(crate) struct Inner {
     uploads: PathBuf,
     pub(crate) waiting: Waiting,
     watches: watch::Watches,
+    remarks: remark::Remarks,
+    important: important::Important,
     pub(crate) workers: worker::Workers,
     /// Wakes the reconcilers: a lease or a delay was set that may end before what they wait for.
     pub(crate) changed: Notify,
@@ -60,6 +66,8 @@ impl App {
     /// newer version has written to.
     pub async fn open(config: &Config) -> Result<Self, AppError> {
         let instance = &config.instance;
+        let words = site::important(&config.site.important_words)
+            .map_err(|error| AppError::BadRequest(format!("IMPORTANT_WORDS cannot be read: {error}")))?;
         fs::create_dir_all(instance).map_err(|error| AppError::io("create the folder", instance, error))?;
         let lock = lock::InstanceLock::take(instance)?;
         let uploads = instance.join("uploads");
@@ -76,6 +84,8 @@ impl App {
             uploads,
             waiting: Waiting::default(),
             watches: watch::Watches::default(),
+            remarks: remark::Remarks::default(),
+            important: important::Important::new(words),
             workers,
             changed: Notify::new(),
             trees_dropped: AtomicBool::new(false),

@@ -4,7 +4,7 @@ use super::waiting::Ready;
 use super::{App, AppError, now_ms};
 use crate::store::{InsertJob, Shape};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use polyphemus_api::job::Submitted;
+use polyphemus_api::job::{Submitted, TITLE_CHARS};
 use polyphemus_artifacts::{BlobHash, Blobs, Entry, Tree};
 use polyphemus_core::design::{Design, DesignFile, wants_text};
 use polyphemus_core::flow;
@@ -18,8 +18,6 @@ const TEXTS_BYTES: u64 = 64 << 20;
 const READS_AT_ONCE: usize = 8;
 /// All names and values of the options together, in bytes.
 const OPTIONS_BYTES: usize = 64 << 10;
-/// Of a job's name, in characters.
-const TITLE_CHARS: usize = 200;
 
 /// What a user hands in: a tree whose files are stored already, and what to do with it.
 #[derive(Debug, Clone)]

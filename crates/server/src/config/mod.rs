@@ -5,10 +5,12 @@ mod error;
 pub mod load;
 pub mod python;
 pub mod setting;
+pub mod site;
 pub mod values;
 
 pub use error::{Origin, SettingsError};
 pub use load::{Effective, Settings};
+pub use site::SiteSettings;
 
 use polyphemus_artifacts::Limits;
 use polyphemus_core::flow::FlowSettings;
@@ -35,6 +37,7 @@ pub struct Config {
     /// The names that clients call this server by, beside its addresses and `localhost`. Requests for
     /// any other name are refused: a foreign web page may have sent them (DNS rebinding).
     pub host_names: Vec<String>,
+    pub site: SiteSettings,
 }
 
 impl Default for Config {
@@ -48,6 +51,7 @@ impl Default for Config {
             upload_limit_bytes: 4 << 30,
             blob_grace: Duration::from_secs(24 * 3600),
             host_names: Vec::new(),
+            site: SiteSettings::default(),
         }
     }
 }

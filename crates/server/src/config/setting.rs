@@ -3,8 +3,8 @@
 
 use super::python::Value;
 use super::values::{
-    Values, boolean, command, filled, integer, one_of, path_inside, put, seconds, slots, text, texts,
-    texts_or_text, toolchain,
+    Values, boolean, command, extensions, filled, integer, link, one_of, path_inside, put, seconds, slots,
+    text, texts, texts_or_text, toolchain, words,
 };
 
 /// A key of `polyphemus.cfg`.
@@ -78,7 +78,6 @@ const DAY: u64 = 86_400;
 const YEAR: u64 = 365 * DAY;
 
 const FOR_F1: &str = "this version has no flow for Amazon's F1";
-const NOT_YET: &str = "this version does not read it yet";
 
 /// Those of the server, of its worker, and of jobs, and then those of the original that are left.
 #[rustfmt::skip] // One setting is one paragraph, whatever its length.
@@ -129,19 +128,19 @@ pub static SETTINGS: &[Setting] = &[
         |values, value| put(&mut values.log_limit_bytes, bytes(value))),
     works("BLOB_GRACE_SECONDS", UP_TO_A_YEAR, "how long contents are kept that no job refers to",
         |values, value| put(&mut values.blob_grace, seconds(value, YEAR))),
+    works("NAME", "a text that is not empty", "the name of the site, in the title of its pages",
+        |values, value| put(&mut values.site.name, filled(value))),
+    works("GH_REPO", "an address as in 'https://example.org/x', or None", "the repository that pages link to",
+        |values, value| put(&mut values.site.repository, link(value))),
+    works("UPLOAD_EXTENSIONS", "a list of ends of names, as in ['zip']", "the archives that may be handed in, by the ends of their names",
+        |values, value| put(&mut values.site.upload_extensions, extensions(value))),
+    works("TEXT_EXTENSIONS", "a list of ends of names, as in ['c']", "files to show as text, beside sources and reports, which always are",
+        |values, value| put(&mut values.site.text_extensions, extensions(value))),
+    works("LOG_PREVIEW_LINES", "an integer from 1 to 100000", "how many lines of the log the page of a job begins with",
+        |values, value| put(&mut values.site.preview_lines, integer(value, 1, 100_000).and_then(|lines| usize::try_from(lines).ok()))),
+    works("IMPORTANT_WORDS", "a list of regular expressions", "lines of the log that match one, in any case, are shown apart",
+        |values, value| put(&mut values.site.important_words, words(value))),
 
-    idle("NAME", TEXT, "the name of the site, in the title of its pages", NOT_YET,
-        |_, value| text(value).map(drop)),
-    idle("GH_REPO", "a text or None", "the repository that the list page linked to", "pages link to no repository",
-        |_, value| or_none(value, |value| text(value).map(drop))),
-    idle("UPLOAD_EXTENSIONS", TEXTS, "the kinds of archives that may be handed in", NOT_YET,
-        |_, value| texts(value).map(drop)),
-    idle("TEXT_EXTENSIONS", TEXTS, "the files that are shown as text", NOT_YET,
-        |_, value| texts(value).map(drop)),
-    idle("LOG_PREVIEW_LINES", "an integer from 1 to 100000", "how many lines of the log the page of a job showed", "the page follows the whole log",
-        |_, value| integer(value, 1, 100_000).map(drop)),
-    idle("IMPORTANT_WORDS", TEXTS, "the words whose lines of the log are shown apart", NOT_YET,
-        |_, value| texts(value).map(drop)),
     idle("S3_BUCKET", "a text or None", "the bucket that images of F1 are made in", FOR_F1,
         |_, value| or_none(value, |value| text(value).map(drop))),
     idle("S3_DCP", TEXT, "the folder of the bucket for design checkpoints", FOR_F1,

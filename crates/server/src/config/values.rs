@@ -1,7 +1,7 @@
 //! The settings as the program uses them, typed; and what each kind of setting takes.
 
-use super::Config;
 use super::python::Value;
+use super::{Config, SiteSettings, site};
 use polyphemus_artifacts::Limits;
 use polyphemus_core::flow::{Flow, FlowSettings};
 use std::path::{Component, Path, PathBuf};
@@ -45,6 +45,7 @@ pub struct Values {
     pub unpack_limit_files: u64,
     pub log_limit_bytes: u64,
     pub blob_grace: Duration,
+    pub site: SiteSettings,
 }
 
 impl Values {
@@ -73,6 +74,7 @@ impl Values {
             upload_limit_bytes: self.upload_limit_bytes,
             blob_grace: self.blob_grace,
             host_names: self.host_names.clone(),
+            site: self.site.clone(),
         }
     }
 }
@@ -134,7 +136,34 @@ pub(super) fn texts(value: &Value) -> Option<Vec<String>> {
     }
 }
 
-/// The same, or one text that stands for a list of itself; empty ones are none, since an empty
+/// Ends of names of files, with or without their dot.
+pub(super) fn extensions(value: &Value) -> Option<Vec<String>> {
+    let one = |text: String| {
+        let bare = text.trim_start_matches('.').to_ascii_lowercase();
+        let good =
+            !bare.is_empty() && !bare.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control());
+        good.then_some(bare)
+    };
+    texts(value)?.into_iter().map(one).collect()
+}
+
+/// Regular expressions.
+pub(super) fn words(value: &Value) -> Option<Vec<String>> {
+    texts(value).filter(|words| site::important(words).is_ok())
+}
+
+/// An address that a page may link to; `None` and the empty text are none.
+pub(super) fn link(value: &Value) -> Option<Option<String>> {
+    if *value == Value::None {
+        return Some(None);
+    }
+    let address = text(value)?;
+    let web = address.starts_with("https://") || address.starts_with("http://");
+    let plain = !address.contains(|c: char| c.is_whitespace() || c.is_control());
+    (address.is_empty() || web && plain).then(|| Some(address).filter(|address| !address.is_empty()))
+}
+
+/// A list or a tuple of texts, or one text that stands for a list of itself; empty ones are none, since an empty
 /// variable of the environment means as much.
 pub(super) fn texts_or_text(value: &Value) -> Option<Vec<String>> {
     let all = text(value).map(|one| vec![one]).or_else(|| texts(value))?;

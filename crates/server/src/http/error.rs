@@ -1,11 +1,12 @@
 //! The only place that turns errors into answers: one status and one sentence each, as JSON for
 //! programs, as text for `curl`, as a page for browsers.
 
+use crate::Config;
 use crate::app::AppError;
 use crate::web;
 use axum::Json;
 use axum::body::{Body, to_bytes};
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::Next;
@@ -13,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use polyphemus_api::error::{ErrorBody, ErrorCode, ErrorDetail};
 use polyphemus_artifacts::{BlobError, UnpackError};
 use std::error::Error;
+use std::sync::Arc;
 
 /// How much of a foreign error's text is read, in bytes.
 const FOREIGN_TEXT_LIMIT: usize = 4096;
@@ -161,7 +163,7 @@ impl From<UnpackError> for ApiError {
 
 /// Gives every answer that is no success the form its reader wants: under `/api/` always JSON,
 /// elsewhere a page for browsers, JSON for whoever accepts it by name, else a line of text.
-pub(super) async fn present(request: Request, next: Next) -> Response {
+pub(super) async fn present(State(config): State<Arc<Config>>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let uri = request.uri().clone();
     let form = Form::wanted(&uri, request.headers());
@@ -172,7 +174,7 @@ pub(super) async fn present(request: Request, next: Next) -> Response {
     let (error, allow) = told(response, &method, &uri).await;
     let mut response = match form {
         Form::Json => error.into_response(),
-        Form::Page => (error.status(), web::error_page(&error)).into_response(),
+        Form::Page => (error.status(), web::error_page(&config.site, &error)).into_response(),
         Form::Text => {
             let text = format!("{}\n", error.message());
             (

@@ -14,12 +14,12 @@ use polyphemus_api::error::{ErrorBody, ErrorCode};
 use polyphemus_api::job::JOB_FILE;
 use polyphemus_artifacts::{BlobError, Entry};
 
-/// Shown as text: the original's `TEXT_EXTENSIONS`, then those of designs and reports of today.
-const TEXT_EXTENSIONS: [&str; 45] = [
-    "c", "cpp", "s", "log", "jou", "tcl", "d", "dat", "rpt", "est", //
+/// Shown as text whatever `TEXT_EXTENSIONS` says: designs and reports of today, and what could act as a
+/// page if it were shown as what it is.
+const TEXT_EXTENSIONS: [&str; 36] = [
     "v", "sv", "vh", "svh", "vhd", "vhdl", "pcf", "lpf", "xdc", "sdc", "cst", "ys", "json", "md", "csv",
     "txt", "h", "hpp", "cc", "cxx", "hh", "py", "sh", "xml", "yaml", "yml", "toml", "ini", "cfg", "mk",
-    "asc", "hex", "mem", "html", "svg",
+    "asc", "hex", "mem", "html", "htm", "svg",
 ];
 /// Names without an extension that are text.
 const TEXT_NAMES: [&str; 6] = [
@@ -55,8 +55,9 @@ pub(super) async fn answer(site: &Site, id: &str, path: &str, headers: &HeaderMa
         ))
     })?;
     let etag = format!("\"{}\"", entry.hash);
+    let more = &site.config.site.text_extensions;
     if asked(headers, header::IF_NONE_MATCH).is_some_and(|known| known == "*" || known.contains(&etag)) {
-        return Ok((StatusCode::NOT_MODIFIED, guarded(text(&etag), &entry.path)).into_response());
+        return Ok((StatusCode::NOT_MODIFIED, guarded(text(&etag), &entry.path, more)).into_response());
     }
     // A part of another content than the client has would be of no use to it.
     let range = asked(headers, header::RANGE)
@@ -67,7 +68,7 @@ pub(super) async fn answer(site: &Site, id: &str, path: &str, headers: &HeaderMa
 async fn send(site: &Site, entry: &Entry, range: Option<&str>, etag: HeaderValue) -> ApiResult<Response> {
     let blobs = site.app.blobs();
     let size_bytes = entry.size_bytes;
-    let mut headers = guarded(etag, &entry.path);
+    let mut headers = guarded(etag, &entry.path, &site.config.site.text_extensions);
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     match range::parse(range, size_bytes) {
         Part::Whole => {
@@ -129,9 +130,9 @@ pub(super) fn content_headers(content_type: &'static str) -> HeaderMap {
     ])
 }
 
-fn guarded(etag: HeaderValue, path: &str) -> HeaderMap {
+fn guarded(etag: HeaderValue, path: &str, more: &[String]) -> HeaderMap {
     let name = path.rsplit('/').next().unwrap_or(path);
-    let is_text = is_text(name);
+    let is_text = is_text(name, more);
     let mut headers = content_headers(if is_text {
         "text/plain; charset=utf-8"
     } else {
@@ -144,13 +145,15 @@ fn guarded(etag: HeaderValue, path: &str) -> HeaderMap {
     headers
 }
 
-/// Whether a browser may show a file of this name as text.
-pub(crate) fn is_text(name: &str) -> bool {
+/// Whether a browser may show a file of this name as text; `more` are the operator's extensions.
+fn is_text(name: &str, more: &[String]) -> bool {
     let extension = name
         .rsplit_once('.')
         .map(|(_, extension)| extension.to_ascii_lowercase());
     TEXT_NAMES.contains(&name)
-        || extension.is_some_and(|extension| TEXT_EXTENSIONS.contains(&extension.as_str()))
+        || extension.is_some_and(|extension| {
+            TEXT_EXTENSIONS.contains(&extension.as_str()) || more.contains(&extension)
+        })
 }
 
 /// RFC 6266, with the name in the form of RFC 8187 only: it can hold every name.

@@ -1,11 +1,13 @@
-//! Jobs as JSON: the list, one, its cancel and its retry.
+//! Jobs as JSON: the list, one, its name, its cancel and its retry.
 
 use super::Site;
 use super::error::{ApiError, ApiResult};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use polyphemus_api::error::ErrorBody;
-use polyphemus_api::job::{JOB, JOB_CANCEL, JOB_FILES, JOB_RETRY, JOBS, Job, JobFiles, JobPage, JobQuery};
+use polyphemus_api::job::{
+    JOB, JOB_CANCEL, JOB_FILES, JOB_RETRY, JOBS, Job, JobFiles, JobPage, JobPatch, JobQuery,
+};
 use polyphemus_core::job::JobId;
 use polyphemus_core::stage::StageName;
 use serde::Deserialize;
@@ -30,6 +32,21 @@ pub(super) async fn list(
     responses((status = 200, body = Job), (status = 404, body = ErrorBody)))]
 pub(super) async fn one(State(site): State<Site>, Path(id): Path<String>) -> ApiResult<Json<Job>> {
     Ok(Json(site.app.job(&id_of(&id)?).await?))
+}
+
+/// Changes what is named: `{"title": "…"}` renames the job. A stage at work goes on.
+#[utoipa::path(patch, path = JOB, tag = "jobs", params(("id" = String, Path)), request_body = JobPatch,
+    responses((status = 200, body = Job), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
+pub(super) async fn patch(
+    State(site): State<Site>,
+    Path(id): Path<String>,
+    Json(patch): Json<JobPatch>,
+) -> ApiResult<Json<Job>> {
+    let id = id_of(&id)?;
+    Ok(Json(match patch.title {
+        Some(title) => site.app.rename(&id, &title).await?,
+        None => site.app.job(&id).await?,
+    }))
 }
 
 /// Ends the job; a stage that runs is ended by its worker.

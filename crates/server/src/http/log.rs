@@ -6,13 +6,14 @@ use super::file::{asked, content_headers, unsatisfiable};
 use super::job::id_of;
 use super::range::{self, Part};
 use crate::app::App;
+use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
 use polyphemus_api::error::ErrorBody;
-use polyphemus_api::job::JOB_LOG;
+use polyphemus_api::job::{ImportantLines, JOB_LOG, JOB_LOG_IMPORTANT};
 use polyphemus_core::job::JobId;
 use serde::Deserialize;
 use std::io;
@@ -40,6 +41,16 @@ pub(super) async fn raw(
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     answer(&site, &id, query.offset.unwrap_or(0), &headers).await
+}
+
+/// The lines of the log that tell of trouble, as far as they were found within a moment.
+#[utoipa::path(get, path = JOB_LOG_IMPORTANT, tag = "jobs", params(("id" = String, Path)),
+    responses((status = 200, body = ImportantLines), (status = 404, body = ErrorBody)))]
+pub(super) async fn important(
+    State(site): State<Site>,
+    Path(id): Path<String>,
+) -> ApiResult<Json<ImportantLines>> {
+    Ok(Json(site.app.important_lines(&id_of(&id)?).await?))
 }
 
 /// The answer with the log from `offset` on; a `Range` counts from there.

@@ -1,7 +1,9 @@
 //! Everything that speaks HTTP: routes, what they take and answer, and what they refuse. No rule
 //! about jobs lives here; those are in `app` and in the core.
 
+mod archive;
 pub(crate) mod blob;
+mod csv;
 pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod file;

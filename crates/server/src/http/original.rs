@@ -1,30 +1,30 @@
-//! The original's routes, at the root, with its parameters, answers and words. Scripts of its users
-//! work here unchanged. (Its pages are in `web`, its submission in `submit`.)
+//! The original's routes that tell of one job, at the root, with its parameters, answers and words.
+//! Scripts of its users work here unchanged. (Its list is in `csv`, its pages and their forms in
+//! `web`, its submission in `submit`.)
 
-use super::Site;
 use super::error::{ApiError, ApiResult};
 use super::job::id_of;
-use super::{file, log};
-use crate::app::App;
+use super::{Site, archive, file, log};
 use crate::web;
 use axum::Json;
-use axum::body::Body;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, header};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
-use futures::stream::{self, StreamExt as _};
-use polyphemus_api::job::{Job, JobQuery, JobRow};
+use polyphemus_api::error::ErrorCode;
+use polyphemus_api::job::Job;
 use polyphemus_core::flow::is_on;
 use polyphemus_core::job::JobId;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use std::io;
+use std::collections::BTreeMap;
 
-/// Where a job's tree lies among its files, and the log beside it.
+/// Where a job's tree lies among its files, and what the original keeps beside it.
 const CODE: &str = "code/";
 const LOG: &str = "log.txt";
-/// Rows read at a time.
-const ROWS_AT_ONCE: u32 = 1000;
+const INFO: &str = "info.json";
+const ARCHIVE: &str = "code.zip";
+/// What the page of a job adds to its id.
+const PAGE: &str = ".html";
 
 /// A job with the original's keys, and ours beside them.
 #[derive(Debug, Serialize)]
@@ -33,24 +33,39 @@ struct OriginalJob {
     /// Seconds since 1970 UTC.
     started: f64,
     config: Map<String, Value>,
+    /// 0 or 1.
+    estimate: u8,
+    platform: String,
     #[serde(flatten)]
     job: Job,
 }
 
 /// `GET /jobs/ID` is JSON, `GET /jobs/ID.html` is the page: the router cannot tell them apart.
 pub(super) async fn one(State(site): State<Site>, Path(name): Path<String>) -> ApiResult<Response> {
-    if let Some(id) = name.strip_suffix(".html") {
+    if let Some(id) = name.strip_suffix(PAGE) {
         return web::job_page(&site, &id_of(id)?).await;
     }
-    let job = site.app.job(&id_of(&name)?).await?;
-    Ok(Json(OriginalJob::of(job)).into_response())
+    info(&site, &id_of(&name)?).await
 }
 
-/// `GET /jobs.csv`: all jobs, newest first, streamed.
-pub(super) async fn csv(State(site): State<Site>) -> ApiResult<Response> {
-    let head = stream::iter([Ok(String::from("id,name,started,state\r\n"))]);
-    let content = Body::from_stream(head.chain(csv_rows(site.app)));
-    Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], content).into_response())
+/// `POST /jobs/ID.html`: a form of the page. To `/jobs/ID` nothing can be posted.
+pub(super) async fn change(
+    State(site): State<Site>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    request: Request,
+) -> ApiResult<Response> {
+    match name.strip_suffix(PAGE) {
+        Some(id) => web::change(&site, &id_of(id)?, &headers, request).await,
+        None => Err(ApiError::new(
+            ErrorCode::MethodNotAllowed,
+            format!(
+                "{} is not possible at /jobs/{}; forms go to the page of a job, /jobs/ID.html",
+                Method::POST,
+                name.chars().take(40).collect::<String>()
+            ),
+        )),
+    }
 }
 
 pub(super) async fn log_txt(
@@ -61,7 +76,8 @@ pub(super) async fn log_txt(
     log::answer(&site, &id, 0, &headers).await
 }
 
-/// `GET /jobs/ID/files`: the paths; files whose name begins with a dot are left out.
+/// `GET /jobs/ID/files`: the paths as the original's walk gives them; files whose name begins with a
+/// dot are left out.
 pub(super) async fn files(State(site): State<Site>, Path(id): Path<String>) -> ApiResult<Json<Vec<String>>> {
     let tree = site.app.job_tree(&id_of(&id)?).await?;
     let shown = tree.entries().iter().filter(|entry| {
@@ -69,100 +85,74 @@ pub(super) async fn files(State(site): State<Site>, Path(id): Path<String>) -> A
         !name.starts_with('.')
     });
     let code = shown.map(|entry| format!("{CODE}{}", entry.path));
-    Ok(Json([LOG.to_owned()].into_iter().chain(code).collect()))
+    let beside = [LOG, INFO, ARCHIVE].map(|name| format!("./{name}"));
+    Ok(Json(beside.into_iter().chain(code).collect()))
 }
 
-/// `GET /jobs/ID/files/PATH`: `log.txt`, or a file under `code/`.
+/// `GET /jobs/ID/files/PATH`: the paths of the list, with or without `./` before them.
 pub(super) async fn file(
     State(site): State<Site>,
     Path((id, path)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> ApiResult<Response> {
-    if path == LOG {
-        return log::answer(&site, &id, 0, &headers).await;
+    match path.strip_prefix("./").unwrap_or(&path) {
+        LOG => log::answer(&site, &id, 0, &headers).await,
+        INFO => info(&site, &id_of(&id)?).await,
+        ARCHIVE => archive::answer(&site, &id_of(&id)?, &headers).await,
+        path => match path.strip_prefix(CODE) {
+            Some(path) => file::answer(&site, &id, path, &headers).await,
+            None => {
+                let id = id_of(&id)?;
+                site.app.must_exist(&id).await?;
+                let shown: String = path.chars().take(200).collect();
+                Err(ApiError::not_found(format!(
+                    "job {id} has no file {shown:?}; its files are listed at /jobs/{id}/files"
+                )))
+            }
+        },
     }
-    match path.strip_prefix(CODE) {
-        Some(path) => file::answer(&site, &id, path, &headers).await,
-        None => {
-            let shown: String = path.chars().take(200).collect();
-            Err(ApiError::not_found(format!(
-                "job {id} has no file {shown:?}: there are `{LOG}` and the files under `{CODE}`"
-            )))
-        }
-    }
+}
+
+async fn info(site: &Site, id: &JobId) -> ApiResult<Response> {
+    Ok(Json(OriginalJob::of(site.app.job(id).await?)).into_response())
 }
 
 impl OriginalJob {
     fn of(job: Job) -> Self {
         let text = |name: &str| job.options.get(name).cloned().unwrap_or_default();
-        let mut config = Map::new();
-        // Other options as they were handed in; the original knows these by type.
-        for (name, value) in &job.options {
-            config.insert(name.clone(), json!(value));
-        }
-        for name in ["estimate", "skipexec", "make"] {
-            config.insert(name.into(), json!(is_on(&job.options, name)));
-        }
-        for name in ["directives", "hwname", "platform"] {
-            config.insert(name.into(), json!(text(name)));
-        }
-        config.insert("mode".into(), json!(job.mode));
+        // What was decided for the user, else as it was handed in.
+        let platform = job.decisions.get("platform").cloned();
+        let platform = platform.unwrap_or_else(|| text("platform"));
+        let is_estimate = is_on(&job.options, "estimate") || job.mode == "estimate";
         Self {
             name: job.id.clone(),
-            started: seconds(job.submitted_ms),
-            config,
+            started: job.submitted_ms as f64 / 1000.0,
+            config: config(&job),
+            estimate: is_estimate.into(),
+            platform,
             job,
         }
     }
 }
 
-fn csv_rows(app: App) -> impl futures::Stream<Item = Result<String, io::Error>> + Send {
-    let first = Some(JobQuery {
-        limit: Some(ROWS_AT_ONCE),
-        ..JobQuery::default()
-    });
-    stream::try_unfold(first, move |query| {
-        let app = app.clone();
-        async move {
-            let Some(query) = query else {
-                return Ok(None);
-            };
-            let page = app.job_page(&query).await.map_err(io::Error::other)?;
-            let rows: String = page.jobs.iter().map(csv_row).collect();
-            let next = page.next.map(|before| JobQuery {
-                before: Some(before),
-                ..query
-            });
-            Ok(Some((rows, next)))
-        }
-    })
-}
-
-fn csv_row(row: &JobRow) -> String {
-    let started = seconds(row.submitted_ms);
-    format!("{},{},{started},{}\r\n", row.id, csv_field(&row.title), row.state)
-}
-
-/// Quoted where it must be (RFC 4180).
-fn csv_field(text: &str) -> String {
-    if text.contains([',', '"', '\r', '\n']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
+/// The options as the original has them, by type, and others as they were handed in.
+fn config(job: &Job) -> Map<String, Value> {
+    let text = |name: &str| job.options.get(name).cloned().unwrap_or_default();
+    let mut config = Map::new();
+    for (name, value) in &job.options {
+        config.insert(name.clone(), json!(value));
     }
-}
-
-fn seconds(ms: i64) -> f64 {
-    ms as f64 / 1000.0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_field_with_commas_quotes_or_line_ends_is_quoted() {
-        assert_eq!(csv_field("plain title"), "plain title");
-        assert_eq!(csv_field("a,\"b\"\n"), "\"a,\"\"b\"\"\n\"");
+    for name in ["estimate", "skipexec", "make"] {
+        config.insert(name.into(), json!(is_on(&job.options, name)));
     }
+    for name in ["directives", "platform"] {
+        config.insert(name.into(), json!(text(name)));
+    }
+    // Jobs are renamed by it.
+    config.insert("hwname".into(), json!(job.title));
+    config.insert("mode".into(), json!(job.mode));
+    let told = job.stages.iter().flat_map(|stage| &stage.make_conf);
+    let make_conf: BTreeMap<&String, &String> = told.collect();
+    config.insert("make_conf".into(), json!(make_conf));
+    config
 }

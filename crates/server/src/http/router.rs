@@ -3,12 +3,12 @@
 use super::error::{ApiError, present};
 use super::guard::guard;
 use super::openapi::{Description, OPENAPI, finished};
-use super::{Site, blob, event, file, job, log, openapi, original, submit, worker};
+use super::{Site, blob, csv, event, file, job, log, openapi, original, submit, worker};
 use crate::web;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use std::any::Any;
@@ -24,6 +24,8 @@ use utoipa_axum::routes;
 
 /// JSON bodies and parts of logs, in bytes. A result with thousands of figures stays far below.
 const BODY_LIMIT_BYTES: usize = 16 << 20;
+/// A form of a page, in bytes.
+const FORM_LIMIT_BYTES: usize = 64 << 10;
 /// A body of which nothing comes for so long is given up.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -35,8 +37,13 @@ pub fn router(site: Site) -> Router {
         .route("/", get(web::list_page))
         .route("/static/{name}", get(web::asset))
         .route("/jobs", post(submit::original).layer(DefaultBodyLimit::disable()))
-        .route("/jobs.csv", get(original::csv))
-        .route("/jobs/{name}", get(original::one))
+        .route("/jobs.csv", get(csv::get))
+        .route(
+            "/jobs/{name}",
+            get(original::one)
+                .post(original::change)
+                .layer(DefaultBodyLimit::max(FORM_LIMIT_BYTES)),
+        )
         .route("/jobs/{id}/cancel", post(web::cancel))
         .route("/jobs/{id}/retry", post(web::retry))
         .route("/jobs/{id}/log.txt", get(original::log_txt))
@@ -49,9 +56,9 @@ pub fn router(site: Site) -> Router {
     routes
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
-        .layer(from_fn_with_state(site, guard))
+        .layer(from_fn_with_state(site.clone(), guard))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(present))
+        .layer(from_fn_with_state(site.config.clone(), present))
         .layer(if_absent(header::CONTENT_SECURITY_POLICY, web::PAGE_POLICY))
         .layer(if_absent(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(if_absent(header::REFERRER_POLICY, "same-origin"))
@@ -73,11 +80,12 @@ fn api() -> OpenApiRouter<Site> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(job::list))
         .routes(routes!(submit::api).layer(unlimited()))
-        .routes(routes!(job::one))
+        .routes(routes!(job::one, job::patch))
         .routes(routes!(job::cancel))
         .routes(routes!(job::retry))
         .routes(routes!(event::states))
         .routes(routes!(log::raw))
+        .routes(routes!(log::important))
         .routes(routes!(event::log))
         .routes(routes!(job::files))
         .routes(routes!(file::get))
@@ -131,6 +139,7 @@ mod tests {
             job::JOB_RETRY,
             job::JOB_EVENTS,
             job::JOB_LOG,
+            job::JOB_LOG_IMPORTANT,
             job::JOB_LOG_EVENTS,
             job::JOB_FILES,
             job::JOB_FILE,

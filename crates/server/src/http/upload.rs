@@ -129,7 +129,7 @@ impl Form {
         if file_name.is_empty() {
             return Err(missing_file());
         }
-        check_extension(file_name)?;
+        check_extension(file_name, &site.config.site.upload_extensions)?;
         if self.archive.is_some() {
             return Err(ApiError::bad_request(
                 "the form has the part `file` twice; send one archive for each job",
@@ -265,18 +265,26 @@ async fn linger(multipart: &mut Multipart, intake: &Intake) {
     tracing::debug!(in_time, "read the rest of a refused upload");
 }
 
-fn check_extension(file_name: &str) -> ApiResult<()> {
+/// Refuses a name that ends in none of the `allowed` extensions, which may have dots within.
+fn check_extension(file_name: &str, allowed: &[String]) -> ApiResult<()> {
     let name = file_name.rsplit(['/', '\\']).next().unwrap_or(file_name);
-    let extension = name.rfind('.').filter(|at| *at > 0).map_or("", |at| &name[at..]);
-    if extension == ".zip" {
+    let lower = name.to_ascii_lowercase();
+    let fits = |extension: &String| {
+        let rest = lower.strip_suffix(extension.as_str());
+        rest.is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+    };
+    if allowed.iter().any(fits) {
         return Ok(());
     }
+    let extension = name.rfind('.').filter(|at| *at > 0).map_or("", |at| &name[at..]);
     let shown: String = match extension {
         "" => "(the name has none)".into(),
         extension => extension.chars().take(40).collect(),
     };
+    let ends: Vec<String> = allowed.iter().map(|extension| format!(".{extension}")).collect();
     Err(ApiError::bad_request(format!(
-        "invalid extension {shown}: a design is handed in as a zip archive, and its name must end in .zip"
+        "invalid extension {shown}: a design is handed in as an archive whose name ends in {}",
+        ends.join(" or ")
     )))
 }
 
@@ -312,24 +320,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_that_end_in_zip_are_archives() {
-        for good in ["a.zip", "x/y.zip", "c:\\d\\my.design.zip"] {
-            assert_eq!(check_extension(good), Ok(()), "{good}");
+    fn only_names_with_an_allowed_end_are_archives() {
+        let allowed = ["zip".to_owned(), "tar.gz".to_owned()];
+        for good in ["a.zip", "x/y.zip", "c:\\d\\my.design.zip", "a.ZIP", "b.tar.gz"] {
+            assert_eq!(check_extension(good, &allowed), Ok(()), "{good}");
         }
         let cases = [
-            ("a.tar.gz", ".gz"),
-            ("a.ZIP", ".ZIP"),
+            ("a.tar", ".tar"),
+            ("a.gz", ".gz"),
             ("a", "(the name has none)"),
             (".zip", "(the name has none)"),
             ("zip", "(the name has none)"),
             ("a.zip.", "."),
         ];
         for (bad, extension) in cases {
-            let error = check_extension(bad).unwrap_err();
-            assert!(
-                error
-                    .message()
-                    .starts_with(&format!("invalid extension {extension}:")),
+            let error = check_extension(bad, &allowed).unwrap_err();
+            assert_eq!(
+                error.message(),
+                format!(
+                    "invalid extension {extension}: a design is handed in as an archive whose name ends in .zip or \
+                     .tar.gz"
+                ),
                 "{bad}"
             );
         }

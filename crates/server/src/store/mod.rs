@@ -12,6 +12,7 @@ mod event;
 mod job;
 mod migrate;
 mod query;
+mod rename;
 mod shape;
 mod stage;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub(crate) use change::{Change, ChangeJob, Changed, Said};
 pub(crate) use claim::{ClaimStage, Claimed};
 pub use error::StoreError;
 pub(crate) use job::InsertJob;
+pub(crate) use rename::RenameJob;
 pub(crate) use shape::Shape;
 pub(crate) use stage::{RunningStage, StageRow};
 pub(crate) use worker::{SaveWorkers, WorkerRow};

@@ -25,6 +25,7 @@ queries! {
         FROM job WHERE seq < $1 ORDER BY seq DESC LIMIT $2";
     JOB_PAGE_OF_STATE = "SELECT seq, id, title, state, flow, mode, submitted_ms, finished_ms
         FROM job WHERE state = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3";
+    JOB_RENAME = "UPDATE job SET title = $1 WHERE seq = $2";
     JOB_STATE_UPDATE = "UPDATE job SET state = $1, finished_ms = $2 WHERE seq = $3";
     JOB_COUNT_ADD = "INSERT INTO job_count (state, n) VALUES ($1, $2)
         ON CONFLICT (state) DO UPDATE SET n = job_count.n + excluded.n";

@@ -1,6 +1,7 @@
 //! `/jobs/ID/files.html`: what the job left behind.
 
 use super::{rendered, size};
+use crate::config::SiteSettings;
 use crate::http::Site;
 use crate::http::error::ApiResult;
 use crate::http::job::id_of;
@@ -11,7 +12,8 @@ use polyphemus_api::job::JobFile;
 
 #[derive(Debug, Template)]
 #[template(path = "files.html")]
-struct FilesPage {
+struct FilesPage<'a> {
+    frame: &'a SiteSettings,
     id: String,
     title: String,
     /// Which stage left them.
@@ -46,6 +48,7 @@ pub(crate) async fn files_page(State(site): State<Site>, Path(id): Path<String>)
     let job = site.app.job(&id).await?;
     let files = site.app.job_files(&id).await?;
     rendered(&FilesPage {
+        frame: &site.config.site,
         title: job.title,
         of: match files.of.as_str() {
             "upload" => "as they were handed in".to_owned(),

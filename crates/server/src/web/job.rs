@@ -8,6 +8,7 @@ use super::result::ResultCard;
 use super::stage::{self, StageLine};
 use super::time::{self, Moment};
 use super::{rendered, size};
+use crate::config::SiteSettings;
 use crate::http::Site;
 use crate::http::error::ApiResult;
 use crate::http::job::{id_of, stage_of};
@@ -15,13 +16,14 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use polyphemus_api::job::Job;
+use polyphemus_api::job::{ImportantLines, Job};
 use polyphemus_core::job::JobId;
 use serde::Deserialize;
 
 #[derive(Debug, Template)]
 #[template(path = "job.html")]
-struct JobPage {
+struct JobPage<'a> {
+    frame: &'a SiteSettings,
     id: String,
     title: String,
     icon: Icon,
@@ -42,6 +44,7 @@ struct JobPage {
     decisions: Vec<(String, String)>,
     notes: Vec<Prose>,
     log: LogEnd,
+    important: ImportantLines,
     /// Of the log before what is shown.
     log_before: Option<String>,
     /// The sequence of the last state event, from which the page's script goes on.
@@ -52,10 +55,12 @@ pub(crate) async fn job_page(site: &Site, id: &JobId) -> ApiResult<Response> {
     // Read before the job: what changes in between comes again, and nothing is missed.
     let sequence = *site.app.watch(id).await?.borrow();
     let job = site.app.job(id).await?;
-    let log = LogEnd::of(&site.app, id).await?;
+    let log = LogEnd::of(&site.app, id, site.config.site.preview_lines).await?;
+    let important = site.app.important_lines(id).await?;
     let now_ms = time::now_ms();
     let end_ms = job.finished_ms.unwrap_or(now_ms);
     let page = JobPage {
+        frame: &site.config.site,
         icon: Icon::of_job(job.state),
         state: job.state.title(),
         over: job.state.is_terminal(),
@@ -73,6 +78,7 @@ pub(crate) async fn job_page(site: &Site, id: &JobId) -> ApiResult<Response> {
         retry: retries(&job),
         log_before: (log.start > 0).then(|| size::bytes(log.start)),
         log,
+        important,
         sequence,
         id: job.id.to_string(),
         title: job.title,
@@ -109,7 +115,7 @@ pub(crate) async fn retry(
     Ok(page_of(&id))
 }
 
-fn page_of(id: &JobId) -> Redirect {
+pub(super) fn page_of(id: &JobId) -> Redirect {
     Redirect::to(&format!("/jobs/{id}.html"))
 }
 
@@ -140,7 +146,7 @@ fn mode_says(mode: &str) -> &'static str {
     }
 }
 
-impl JobPage {
+impl JobPage<'_> {
     /// The title, or the id of a job without one.
     fn heading(&self) -> &str {
         if self.title.is_empty() {

@@ -1,9 +1,11 @@
 //! `/`: the form to hand in a design, who is there to build it, and the jobs.
 
 use super::icon::Icon;
+use super::option::{OptionField, SWITCHES, TEXTS};
 use super::rendered;
 use super::time::{self, Moment};
 use crate::app::App;
+use crate::config::SiteSettings;
 use crate::http::Site;
 use crate::http::error::ApiResult;
 use askama::Template;
@@ -21,7 +23,12 @@ const ROWS: u32 = 50;
 
 #[derive(Debug, Template)]
 #[template(path = "list.html")]
-struct ListPage {
+struct ListPage<'a> {
+    frame: &'a SiteSettings,
+    /// The ends of names of archives, as `.zip,.tar`.
+    accept: String,
+    texts: &'static [OptionField],
+    switches: &'static [OptionField],
     /// `http://HOST:PORT`, for commands to copy.
     server: String,
     crew: Crew,
@@ -83,6 +90,10 @@ pub(crate) async fn list_page(
     let counts = site.app.job_counts().await?;
     let only = asked.state.as_deref().and_then(JobState::parse);
     rendered(&ListPage {
+        frame: &site.config.site,
+        accept: accept(&site.config.site),
+        texts: &TEXTS,
+        switches: &SWITCHES,
         server: server(&headers),
         crew: Crew::of(&site.app).await?,
         total: counts.values().sum(),
@@ -120,6 +131,15 @@ impl Crew {
             busy => format!("{workers}, {busy} at work"),
         }
     }
+}
+
+fn accept(site: &SiteSettings) -> String {
+    let ends: Vec<String> = site
+        .upload_extensions
+        .iter()
+        .map(|end| format!(".{end}"))
+        .collect();
+    ends.join(",")
 }
 
 /// What the workers offer of a kind, each once.

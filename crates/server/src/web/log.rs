@@ -4,10 +4,9 @@ use crate::app::App;
 use crate::http::error::ApiResult;
 use polyphemus_core::job::JobId;
 
-/// Lines shown.
-const LINES: usize = 500;
-/// Bytes read for them.
-const TAIL_BYTES: u64 = 256 << 10;
+/// Bytes read for each line that is to be shown, on average, and for all of them.
+const LINE_BYTES: u64 = 512;
+const TAIL_BYTES: u64 = 4 << 20;
 
 /// The last lines of a log.
 #[derive(Debug, Default)]
@@ -28,9 +27,11 @@ pub(super) enum Kind {
 }
 
 impl LogEnd {
-    pub(super) async fn of(app: &App, id: &JobId) -> ApiResult<Self> {
+    /// Of the log's last `lines`, as far as they are of a common length.
+    pub(super) async fn of(app: &App, id: &JobId, lines: usize) -> ApiResult<Self> {
         let length = app.log_length(id).await?;
-        let from = length.saturating_sub(TAIL_BYTES);
+        let tail_bytes = (lines as u64).saturating_mul(LINE_BYTES).min(TAIL_BYTES);
+        let from = length.saturating_sub(tail_bytes);
         let mut bytes = Vec::new();
         while from + (bytes.len() as u64) < length {
             let at = from + bytes.len() as u64;
@@ -41,19 +42,19 @@ impl LogEnd {
             }
             bytes.extend_from_slice(&chunk);
         }
-        Ok(Self::cut(from, &bytes))
+        Ok(Self::cut(from, &bytes, lines))
     }
 
-    /// The last lines of `bytes`, which stand at `from` in the log, as far as they are whole
+    /// The last `lines` of `bytes`, which stand at `from` in the log, as far as they are whole
     /// characters: the stream goes on where this ends.
-    fn cut(from: u64, bytes: &[u8]) -> Self {
+    fn cut(from: u64, bytes: &[u8], lines: usize) -> Self {
         let mut start = if from == 0 { 0 } else { after_newline(bytes) };
         let newlines = bytes[start..]
             .iter()
             .enumerate()
             .rev()
             .filter(|(_, byte)| **byte == b'\n');
-        if let Some((at, _)) = newlines.skip(usize::from(bytes.ends_with(b"\n"))).nth(LINES - 1) {
+        if let Some((at, _)) = newlines.skip(usize::from(bytes.ends_with(b"\n"))).nth(lines - 1) {
             start += at + 1;
         }
         let end = crate::http::event::whole_characters(bytes).max(start);
@@ -116,7 +117,7 @@ mod tests {
     #[test]
     fn the_last_lines_are_shown_and_the_stream_goes_on_behind_them() {
         let text: String = (0..700).map(|line| format!("line {line}\n")).collect();
-        let end = LogEnd::cut(0, text.as_bytes());
+        let end = LogEnd::cut(0, text.as_bytes(), 500);
         assert!(
             end.parts[0].1.starts_with("line 200\n"),
             "{:?}",
@@ -125,17 +126,17 @@ mod tests {
         assert_eq!(end.end, text.len() as u64);
         assert_eq!(end.start, text.find("line 200\n").unwrap() as u64);
 
-        let short = LogEnd::cut(0, "a\nb€".as_bytes());
+        let short = LogEnd::cut(0, "a\nb€".as_bytes(), 500);
         assert_eq!((short.start, short.end), (0, 6));
-        let begun = LogEnd::cut(0, &"a\nb€".as_bytes()[..5]);
+        let begun = LogEnd::cut(0, &"a\nb€".as_bytes()[..5], 500);
         assert_eq!(
             (begun.start, begun.end),
             (0, 3),
             "a character that is not whole comes with the stream"
         );
-        let behind = LogEnd::cut(10, b"rest of a line\nnext\n");
+        let behind = LogEnd::cut(10, b"rest of a line\nnext\n", 500);
         assert_eq!((behind.start, behind.end), (25, 30));
-        assert_eq!(LogEnd::cut(0, b"").parts, []);
+        assert_eq!(LogEnd::cut(0, b"", 500).parts, []);
     }
 
     #[test]

@@ -3,10 +3,12 @@
 
 mod asset;
 mod files;
+mod form;
 mod icon;
 mod job;
 mod list;
 mod log;
+mod option;
 mod prose;
 mod result;
 mod size;
@@ -15,9 +17,11 @@ mod time;
 
 pub(crate) use asset::asset;
 pub(crate) use files::files_page;
+pub(crate) use form::change;
 pub(crate) use job::{cancel, job_page, retry};
 pub(crate) use list::list_page;
 
+use crate::config::SiteSettings;
 use crate::http::error::{ApiError, ApiResult};
 use askama::Template;
 use axum::response::Html;
@@ -30,15 +34,17 @@ pub(crate) const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; sty
 #[derive(Debug, Template)]
 #[template(path = "error.html")]
 struct ErrorPage<'a> {
+    frame: &'a SiteSettings,
     status: u16,
     reason: &'a str,
     message: Prose,
 }
 
 /// An error as a page.
-pub(crate) fn error_page(error: &ApiError) -> Html<String> {
+pub(crate) fn error_page(frame: &SiteSettings, error: &ApiError) -> Html<String> {
     let status = error.status();
     let page = ErrorPage {
+        frame,
         status: status.as_u16(),
         reason: status.canonical_reason().unwrap_or("Error"),
         message: Prose::new(error.message()),

@@ -27,7 +27,9 @@ async fn files_are_listed_as_the_original_lists_them() {
     assert_eq!(
         listed,
         [
-            "log.txt",
+            "./log.txt",
+            "./info.json",
+            "./code.zip",
             "code/blinky.pcf",
             "code/blinky.v",
             "code/docs/evil.html",
@@ -140,39 +142,29 @@ async fn no_path_leads_out_of_a_job() {
         "../log.txt",
         "%2e%2e/log.txt",
     ] {
-        let status = raw_status(&server, &format!("/jobs/{id}/{path}")).await;
+        let status = server.raw_status("GET", &format!("/jobs/{id}/{path}")).await;
         assert!(matches!(status, 404 | 400), "{path} gives {status}");
         // The API's files have no `code/` before them.
         let path = match path {
             "files/blinky.v" => "files/code/blinky.v".to_owned(),
             path => path.replace("code/", ""),
         };
-        let status = raw_status(&server, &format!("/api/v1/jobs/{id}/{path}")).await;
+        let status = server
+            .raw_status("GET", &format!("/api/v1/jobs/{id}/{path}"))
+            .await;
         assert!(
             matches!(status, 404 | 400 | 405),
             "{path} gives {status} in the API"
         );
     }
-    assert_eq!(raw_status(&server, "/jobs/../log.txt").await, 404);
-    assert_eq!(raw_status(&server, "/static/../style.css").await, 404);
+    assert_eq!(server.raw_status("GET", "/jobs/../log.txt").await, 404);
+    assert_eq!(server.raw_status("GET", "/static/../style.css").await, 404);
     assert_eq!(
-        raw_status(&server, "/static/style.css").await,
+        server.raw_status("GET", "/static/style.css").await,
         200,
         "the table's sender works"
     );
     server.stop().await;
-}
-
-/// The status of a request whose path is sent as it stands.
-async fn raw_status(server: &TestServer, path: &str) -> u16 {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let address = server.url.strip_prefix("http://").unwrap();
-    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
-    String::from_utf8_lossy(&answer[9..12]).parse().unwrap()
 }
 
 #[tokio::test]

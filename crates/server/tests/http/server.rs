@@ -95,6 +95,26 @@ impl TestServer {
         response.text().await.unwrap()
     }
 
+    /// The status of a request whose path is sent as it stands: clients tidy paths up.
+    pub async fn raw_status(&self, method: &str, path: &str) -> u16 {
+        let address = self.url.strip_prefix("http://").unwrap();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        let answer = self.raw(head.as_bytes()).await;
+        String::from_utf8_lossy(&answer[9..12]).parse().unwrap()
+    }
+
+    /// What comes back for these bytes until the server closes the connection.
+    pub async fn raw(&self, sent: &[u8]) -> Vec<u8> {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let address = self.url.strip_prefix("http://").unwrap();
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.write_all(sent).await.unwrap();
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+        read.expect("the server answers").unwrap();
+        answer
+    }
+
     pub async fn submit(&self, archive: Vec<u8>, options: &[(&str, &str)]) -> JobId {
         let options: BTreeMap<String, String> = options
             .iter()
