@@ -10,7 +10,7 @@ mod writer;
 
 pub use error::BlobError;
 pub use read::ByteStream;
-pub(crate) use writer::BlobWriter;
+pub(crate) use writer::{BlobWriter, store_bytes};
 
 use crate::tree::Tree;
 use bytes::Bytes;

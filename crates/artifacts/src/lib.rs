@@ -21,5 +21,5 @@ pub use blobs::{BlobError, Blobs, ByteStream, Listed};
 pub use collect::{Collected, collect};
 pub use polyphemus_core::{BlobHash, TreeHash};
 pub use tree::{Entry, Mode, Tree, TreeError};
-pub use unpack::{Limits, UnpackError, Unpacked, unpack_zip};
+pub use unpack::{Format, Limits, UnpackError, Unpacked, unpack};
 pub use workspace::{Snapshot, WorkspaceError, materialise, snapshot};

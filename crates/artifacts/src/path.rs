@@ -22,6 +22,8 @@ pub enum PathFault {
     Backslash,
     #[error("it has a control character (a newline, a NUL or the like)")]
     Control,
+    #[error("it has an invisible character or one that turns the direction of text (U+202E or the like)")]
+    Invisible,
     #[error("a component is longer than {COMPONENT_BYTES} bytes")]
     ComponentTooLong,
     #[error("it is longer than {PATH_BYTES} bytes")]
@@ -45,6 +47,9 @@ pub fn check(path: &str) -> Result<(), PathFault> {
     if path.chars().any(char::is_control) {
         return Err(PathFault::Control);
     }
+    if path.chars().any(is_invisible) {
+        return Err(PathFault::Invisible);
+    }
     for component in path.split('/') {
         match component {
             ".." => return Err(PathFault::Parent),
@@ -54,6 +59,14 @@ pub fn check(path: &str) -> Result<(), PathFault> {
         }
     }
     Ok(())
+}
+
+/// Whether a character shows nothing, or makes others show elsewhere, so that a name looks like another
+/// one (Unicode TR 36). The joiners U+200C and U+200D stay: some scripts cannot be written without.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// The directories above `path`, nearest last: `a/b/c` gives `a`, `a/b`.
@@ -92,7 +105,17 @@ mod tests {
 
     #[test]
     fn only_paths_that_stay_inside_are_legal() {
-        for good in ["a", "a/b.v", "ä/…/x y", ".hidden", "...", "a/..b", "-rf", "C:"] {
+        for good in [
+            "a",
+            "a/b.v",
+            "ä/…/x y",
+            ".hidden",
+            "...",
+            "a/..b",
+            "-rf",
+            "C:",
+            "می\u{200c}خواهم",
+        ] {
             assert_eq!(check(good), Ok(()), "{good}");
         }
         let long = "x".repeat(256);
@@ -109,6 +132,10 @@ mod tests {
             ("a\nb", PathFault::Control),
             ("a\0b", PathFault::Control),
             ("a\u{85}b", PathFault::Control),
+            ("a\u{202e}v.exe", PathFault::Invisible),
+            ("a\u{2067}/b", PathFault::Invisible),
+            ("a\u{200b}", PathFault::Invisible),
+            ("\u{feff}a", PathFault::Invisible),
             (&long, PathFault::ComponentTooLong),
             (&deep, PathFault::TooLong),
         ];

@@ -8,11 +8,13 @@ use crate::{Failure, card, follow, pack, progress};
 use futures::TryStreamExt as _;
 use polyphemus_api::client::Body;
 use polyphemus_api::job::Submitted;
+use polyphemus_artifacts::Format;
+use polyphemus_artifacts::unpack::HEAD_BYTES;
 use polyphemus_core::{JobId, JobState};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio_util::io::ReaderStream;
 
 /// The option of a job that carries its title, as the original calls it.
@@ -23,12 +25,12 @@ const CHUNK_BYTES: usize = 256 * 1024;
 /// Hand in a design; prints the job's id.
 ///
 /// PATH is a directory, which is packed without what .gitignore, .ignore and .polyphemusignore leave
-/// out, or a zip archive, or `-` for an archive on standard input. The id stands alone on standard
+/// out, or an archive (.zip, .tar, .tar.gz, .tar.zst), or `-` for one on standard input. The id stands alone on standard
 /// output; with --follow the log does, and the exit code is the job's verdict.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// A directory, a zip archive, or `-`
+    /// A directory, an archive, or `-`
     path: PathBuf,
     /// An option of the job; may be repeated
     #[arg(short, long = "option", value_name = "KEY=VALUE", value_parser = key_value)]
@@ -51,7 +53,7 @@ Examples:
   polyphemus submit examples/blinky                    build for the defaults
   polyphemus submit . -o mode=hw -o device=hx8k -f     build, run on a board, watch
   id=$(polyphemus submit design.zip --name nightly) && polyphemus wait \"$id\"
-  git archive --format=zip HEAD | polyphemus submit - -o mode=estimate";
+  git archive HEAD | polyphemus submit - -o mode=estimate";
 
 pub async fn run(args: Args) -> Result<ExitCode, Failure> {
     let options = options(&args)?;
@@ -99,18 +101,17 @@ fn options(args: &Args) -> Result<BTreeMap<String, String>, Failure> {
     Ok(options)
 }
 
-/// `blinky` of `designs/blinky/` and of `blinky.zip`; nothing of standard input.
+/// `blinky` of `designs/blinky/` and of `blinky.tar.gz`; nothing of standard input.
 fn name_of(path: &Path) -> Option<String> {
     if path == Path::new("-") {
         return None;
     }
     let whole = path.canonicalize().ok()?;
-    let name = if whole.is_dir() {
-        whole.file_name()
-    } else {
-        whole.file_stem()
-    };
-    Some(name?.to_string_lossy().into_owned())
+    let name = whole.file_name()?.to_string_lossy().into_owned();
+    if whole.is_dir() || Format::of_name(&name).is_none() {
+        return Some(name);
+    }
+    Some(Format::stem(&name).to_owned())
 }
 
 async fn upload(
@@ -119,7 +120,7 @@ async fn upload(
     options: &BTreeMap<String, String>,
 ) -> Result<Submitted, Failure> {
     if path == Path::new("-") {
-        return send(server, "stdin.zip", tokio::io::stdin(), None, options).await;
+        return piped(server, options).await;
     }
     let unreadable = |error| Failure::local(format!("{} cannot be handed in", path.display()), error);
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
@@ -142,6 +143,30 @@ async fn upload(
     ));
     let archive = tokio::fs::File::from_std(packed.archive);
     send(server, "design.zip", archive, Some(packed.archive_bytes), options).await
+}
+
+/// What comes on standard input has no name, so that its beginning tells what it is.
+async fn piped(server: &Server, options: &BTreeMap<String, String>) -> Result<Submitted, Failure> {
+    let mut stdin = tokio::io::stdin();
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    let unreadable = |error| Failure::local("standard input cannot be read", error);
+    let mut beginning = (&mut stdin).take(HEAD_BYTES as u64);
+    beginning.read_to_end(&mut head).await.map_err(unreadable)?;
+    let Some(format) = Format::of_content(&head) else {
+        return Err(Failure::Usage(format!(
+            "what comes on standard input is no archive; the kinds that are taken are {}",
+            Format::extensions()
+        )));
+    };
+    let name = format!("stdin{}", format.extension());
+    send(
+        server,
+        &name,
+        std::io::Cursor::new(head).chain(stdin),
+        None,
+        options,
+    )
+    .await
 }
 
 async fn send(

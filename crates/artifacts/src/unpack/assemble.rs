@@ -1,25 +1,25 @@
 //! Makes the tree of an archive whose contents are stored.
 
-use super::directory::Member;
-use super::{Content, UnpackError, Unpacked, links};
+use super::{Content, Limits, UnpackError, Unpacked, links};
 use crate::path;
 use crate::tree::{Entry, Tree};
 use std::collections::{HashMap, HashSet};
 
-/// Puts copies in the place of symlinks, takes a single top-level directory away, makes the tree.
+/// Puts copies in the place of links, takes a single top-level directory away, makes the tree.
 pub(super) fn assemble(
-    members: &[Member],
-    contents: Vec<(usize, Content)>,
+    contents: Vec<(String, Content)>,
     mut directories: HashSet<String>,
     dropped: u64,
+    limits: &Limits,
 ) -> Result<Unpacked, UnpackError> {
     let mut links = HashMap::new();
     let mut files = HashMap::new();
-    for (index, content) in contents {
-        let path = members[index].path.clone();
+    let mut same = Vec::new();
+    for (path, content) in contents {
         directories.extend(path::parents(&path).map(str::to_owned));
         match content {
             Content::Link { target } => drop(links.insert(path, target)),
+            Content::Same { of } => same.push((path, of)),
             Content::Stored {
                 hash,
                 size_bytes,
@@ -36,6 +36,18 @@ pub(super) fn assemble(
                 );
             }
         }
+    }
+    for (path, of) in &same {
+        let file: Option<&Entry> = files.get(of);
+        let file = file.ok_or_else(|| UnpackError::HardLink {
+            name: path.clone(),
+            target: of.clone(),
+        })?;
+        let copy = Entry {
+            path: path.clone(),
+            ..file.clone()
+        };
+        files.insert(path.clone(), copy);
     }
     let mut entries: Vec<Entry> = files.values().cloned().collect();
     let mut copies = Vec::new();
@@ -54,11 +66,15 @@ pub(super) fn assemble(
             ..file.clone()
         });
     }
+    check_size(&entries, limits)?;
     let mut notes = Vec::new();
     if dropped > 0 {
         notes.push(format!(
             "{dropped} entries that macOS adds (`__MACOSX`, `.DS_Store`) were left out"
         ));
+    }
+    if !same.is_empty() {
+        notes.push(format!("{} hard links became copies of their files", same.len()));
     }
     copies.sort_unstable();
     notes.extend(
@@ -75,6 +91,18 @@ pub(super) fn assemble(
         tree: Tree::from_entries(entries)?,
         notes,
     })
+}
+
+/// Whoever writes the tree to a disk needs the room of each copy.
+fn check_size(entries: &[Entry], limits: &Limits) -> Result<(), UnpackError> {
+    let mut total = 0u64;
+    for entry in entries {
+        total = total.saturating_add(entry.size_bytes);
+        if total > limits.total_bytes {
+            return Err(UnpackError::too_large(&entry.path, limits, false));
+        }
+    }
+    Ok(())
 }
 
 /// Takes away the directory that holds everything, if there is one, and names it.

@@ -1,9 +1,9 @@
-//! Reads an archive's central directory and checks every entry's name, kind and place before any
+//! Reads a zip archive's central directory and checks every entry's name, kind and place before any
 //! content is touched.
 
+use super::names::{self, Place};
 use super::reader::ArchiveReader;
-use super::{Limits, UnpackError};
-use crate::path;
+use super::{Format, Limits, UnpackError};
 use crate::tree::Mode;
 use std::collections::HashSet;
 use std::io;
@@ -65,7 +65,6 @@ pub(super) fn read(
     let entries = archive.len() as u64;
     if entries > limits.entries {
         return Err(UnpackError::TooManyEntries {
-            entries,
             limit: limits.entries,
         });
     }
@@ -96,35 +95,17 @@ pub(super) fn read(
 impl Directory {
     fn add(&mut self, entry: ZipFileEntry<'_>, limits: &Limits) -> Result<(), UnpackError> {
         let name = name(&entry)?;
-        if name.len() > limits.name_bytes {
-            let name = name.chars().take(100).chain(['…']).collect();
-            return Err(UnpackError::NameTooLong {
-                name,
-                limit_bytes: limits.name_bytes,
-            });
-        }
-        let trimmed = name.trim_end_matches('/');
         let is_directory = is_directory(&entry, &name);
-        if is_directory && matches!(trimmed, "" | ".") && !name.starts_with('/') {
-            return Ok(());
-        }
-        let path = if is_directory { trimmed } else { &name };
-        path::check(path).map_err(|fault| UnpackError::name(&name, fault))?;
-        if path.split('/').count() > limits.depth {
-            return Err(UnpackError::TooDeep {
-                name,
-                limit: limits.depth,
-            });
-        }
-        if path
-            .split('/')
-            .any(|component| matches!(component, "__MACOSX" | ".DS_Store"))
-        {
-            self.dropped += 1;
-            return Ok(());
-        }
+        let path = match names::place(&name, is_directory, limits)? {
+            Place::Top => return Ok(()),
+            Place::Dropped => {
+                self.dropped += 1;
+                return Ok(());
+            }
+            Place::Path(path) => path,
+        };
         if is_directory {
-            self.directories.insert(path.to_owned());
+            self.directories.insert(path);
             return Ok(());
         }
         let kind = kind(&entry, &name)?;
@@ -139,7 +120,7 @@ impl Directory {
             return Err(UnpackError::Method { name, method });
         }
         self.members.push(Member {
-            path: path.to_owned(),
+            path,
             kind,
             entry: entry.into(),
             ends_before: 0,
@@ -170,34 +151,8 @@ impl Directory {
     }
 
     fn check_names(&self) -> Result<(), UnpackError> {
-        let mut seen = HashSet::with_capacity(self.members.len());
         let paths: Vec<&str> = self.members.iter().map(|member| member.path.as_str()).collect();
-        if let Some(twice) = paths.iter().find(|path| !seen.insert(**path)) {
-            return Err(UnpackError::Duplicate {
-                name: (*twice).to_owned(),
-            });
-        }
-        let clash = |file: &str, inside: &str| UnpackError::FileAsDirectory {
-            file: file.to_owned(),
-            inside: inside.to_owned(),
-        };
-        if let Some((file, inside)) = path::file_as_directory(&paths) {
-            return Err(clash(file, inside));
-        }
-        if let Some(both) = self.directories.iter().find_map(|directory| {
-            seen.get(directory.as_str())
-                .copied()
-                .or_else(|| path::parents(directory).find(|up| seen.contains(up)))
-        }) {
-            return Err(clash(both, both));
-        }
-        match path::case_collision(&paths) {
-            Some((first, second)) => Err(UnpackError::CaseCollision {
-                first: first.to_owned(),
-                second: second.to_owned(),
-            }),
-            None => Ok(()),
-        }
+        names::check_clashes(&paths, &self.directories)
     }
 }
 
@@ -214,21 +169,12 @@ fn no_directory(error: ZipError, begins_like_one: bool, size_bytes: u64) -> Unpa
             ),
         };
     }
-    let why = if size_bytes == 0 {
-        "it is empty".to_owned()
-    } else {
-        error.to_string()
-    };
-    UnpackError::NotAZip { why }
+    UnpackError::not_an_archive(Format::Zip, &error.to_string())
 }
 
-/// The name as a path separated by `/`, without a leading `./`.
+/// The name as a path separated by `/`.
 fn name(entry: &ZipFileEntry<'_>) -> Result<String, UnpackError> {
-    let raw = entry.name_raw();
-    let text = std::str::from_utf8(raw).map_err(|_| UnpackError::NotUtf8 {
-        name: raw.escape_ascii().to_string(),
-    })?;
-    let mut name = text.to_owned();
+    let mut name = names::text(entry.name_raw())?.to_owned();
     // The format wants `/`; programs on Windows that write `\` anyway mean the same, and a file's
     // name cannot hold one there. Elsewhere it is a character of the name, and is refused.
     if matches!(entry.system(), System::Dos | System::WindowsNTFS | System::VFAT) {
@@ -237,9 +183,6 @@ fn name(entry: &ZipFileEntry<'_>) -> Result<String, UnpackError> {
         if drive.len() > 1 && drive[0].is_ascii_alphabetic() && drive[1] == b':' {
             return Err(UnpackError::Absolute { name });
         }
-    }
-    while let Some(rest) = name.strip_prefix("./") {
-        name = rest.to_owned();
     }
     Ok(name)
 }

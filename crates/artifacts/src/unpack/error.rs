@@ -1,21 +1,35 @@
 //! Why an archive was refused, in the words of the one who sent it.
 
-use super::Limits;
+use super::{Format, Limits};
 use crate::blobs::BlobError;
 use crate::path::PathFault;
 use crate::tree::TreeError;
 use std::io;
-use std::path::PathBuf;
 
 /// Names in messages are quoted and escaped, so that a hostile name cannot write to a terminal.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackError {
-    #[error("this is not a zip archive ({why}); pack the design with `zip -r` or the like")]
-    NotAZip { why: String },
-    #[error("the zip archive is cut off: {what}; send it again")]
+    #[error("the file is empty: not one byte arrived; pack the design again and send it")]
+    NoBytes,
+    #[error("this is not {format} ({why}); pack the design with `zip -r` or `tar -czf`")]
+    NotAnArchive { format: Format, why: String },
+    #[error(
+        "the name says that this is {named}, but it begins as {found}; give it a name that ends in {}",
+        .found.extension()
+    )]
+    Mismatch { named: Format, found: Format },
+    #[error("this is {found}, which is not taken; pack the design as .zip, .tar, .tar.gz or .tar.zst")]
+    Foreign { found: &'static str },
+    #[error("the archive is cut off: {what}; send it again")]
     Truncated { what: String },
-    #[error("the zip archive holds no file; pack the design's sources into it")]
+    #[error("the archive holds no file; pack the design's sources into it")]
     Empty,
+    #[error("the archive is damaged: {why}; pack it again")]
+    DamagedArchive { why: String },
+    #[error(
+        "the archive needs more than {limit_mib} MiB of memory to unpack; compress it with `zstd -19` or less, and without `--long`"
+    )]
+    Window { limit_mib: u64 },
     #[error("the zip archive's directory is damaged: {why}; pack it again")]
     DamagedDirectory { why: String },
     #[error("the entry {name:?} is damaged: {why}; pack the archive again")]
@@ -65,6 +79,12 @@ pub enum UnpackError {
         fault: LinkFault,
     },
     #[error(
+        "the entry {name:?} is a hard link to {target:?}, which is no file before it in the archive; pack it again with `tar --hard-dereference`"
+    )]
+    HardLink { name: String, target: String },
+    #[error("the entry {name:?} is a sparse file; pack the archive without `--sparse`")]
+    Sparse { name: String },
+    #[error(
         "the archive unpacks to more than the {limit_bytes} bytes allowed (at the entry {name:?}); leave out what the build does not need"
     )]
     TotalTooLarge { name: String, limit_bytes: u64 },
@@ -72,10 +92,8 @@ pub enum UnpackError {
         "the entry {name:?} unpacks to more than the {limit_bytes} bytes allowed for a file; leave it out or split it"
     )]
     FileTooLarge { name: String, limit_bytes: u64 },
-    #[error(
-        "the archive has {entries} entries, and {limit} are allowed; leave out what the build does not need"
-    )]
-    TooManyEntries { entries: u64, limit: u64 },
+    #[error("the archive has more than the {limit} entries allowed; leave out what the build does not need")]
+    TooManyEntries { limit: u64 },
     #[error(
         "the archive's directory is larger than the {limit_bytes} bytes allowed; use shorter names and no comments"
     )]
@@ -88,8 +106,8 @@ pub enum UnpackError {
         "the entry {name:?} unpacks to more than {ratio} times its packed size, as an archive bomb does; pack such a file in a smaller form and make it in the build"
     )]
     Bomb { name: String, ratio: u64 },
-    #[error("could not read the archive {}", .archive.display())]
-    Archive { archive: PathBuf, source: io::Error },
+    #[error("could not read the archive")]
+    Archive { source: io::Error },
     #[error("the archive's files make no tree")]
     Tree(#[from] TreeError),
     #[error("could not store the archive's files")]
@@ -114,6 +132,13 @@ pub enum LinkFault {
 }
 
 impl UnpackError {
+    pub(super) fn not_an_archive(format: Format, why: &str) -> Self {
+        Self::NotAnArchive {
+            format,
+            why: why.to_owned(),
+        }
+    }
+
     pub(super) fn name(name: &str, fault: PathFault) -> Self {
         let name = name.to_owned();
         match fault {

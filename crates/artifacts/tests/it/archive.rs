@@ -63,7 +63,7 @@ pub fn zip(entries: &[Raw]) -> Vec<u8> {
         common(&mut bytes, entry);
         bytes.extend([0; 6]); // comment length, disk, internal attributes
         bytes.extend((entry.mode << 16).to_le_bytes());
-        bytes.extend(begins[entry.header_of.unwrap_or(index)].to_le_bytes());
+        bytes.extend(begins[entry.header_of.unwrap_or(index).min(begins.len() - 1)].to_le_bytes());
         bytes.extend(&entry.name);
     }
     let directory_bytes = bytes.len() as u32 - directory;

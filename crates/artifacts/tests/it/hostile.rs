@@ -15,12 +15,19 @@ async fn limited(bytes: &[u8], limits: &Limits, fits: impl Fn(&UnpackError) -> b
     let error = unpack_into(bytes, &Blobs::memory(), limits)
         .await
         .expect_err("it should be refused");
-    let message = error.to_string();
     assert!(fits(&error), "{error:?}");
+    message_of(&error, words);
+}
+
+/// The message holds all of `words` and nothing that a terminal would obey.
+pub fn message_of(error: &UnpackError, words: &[&str]) {
+    let message = error.to_string();
     for word in words {
         assert!(message.contains(word), "{word:?} is not in: {message}");
     }
-    assert!(!message.chars().any(char::is_control), "{message:?}");
+    let is_shown =
+        |c: char| !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    assert!(message.chars().all(is_shown), "{message:?}");
 }
 
 macro_rules! is {
@@ -31,15 +38,27 @@ macro_rules! is {
 
 #[tokio::test]
 async fn what_is_no_zip_archive_is_said_to_be_none() {
-    refused(b"", is!(UnpackError::NotAZip { .. }), &["empty", "zip -r"]).await;
+    refused(b"", is!(UnpackError::NoBytes), &["empty", "send it"]).await;
     refused(
         b"hello, this is no archive",
-        is!(UnpackError::NotAZip { .. }),
+        is!(UnpackError::NotAnArchive { .. }),
         &["zip -r"],
     )
     .await;
-    refused(&[b'P'; 100_000], is!(UnpackError::NotAZip { .. }), &[]).await;
-    refused(b"\x1f\x8b\x08gzip", is!(UnpackError::NotAZip { .. }), &[]).await;
+    refused(&[b'P'; 100_000], is!(UnpackError::NotAnArchive { .. }), &[]).await;
+    let gzip = b"\x1f\x8b\x08gzip";
+    refused(
+        gzip,
+        is!(UnpackError::Mismatch { .. }),
+        &["a zip archive", "gzip", ".tar.gz"],
+    )
+    .await;
+    refused(
+        b"Rar!\x1a\x07\x01",
+        is!(UnpackError::Foreign { .. }),
+        &["RAR", ".tar.zst"],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -320,7 +339,7 @@ async fn each_limit_is_kept() {
         &bytes,
         &low,
         is!(UnpackError::TooManyEntries { .. }),
-        &["2 entries", "1 are"],
+        &["more than the 1 entries"],
     )
     .await;
     let low = lower(|limits| limits.depth = 2);

@@ -6,7 +6,10 @@
 mod archive;
 mod blobs;
 mod collect;
+mod fuzz;
 mod hostile;
+mod tar;
+mod tarball;
 mod unpack;
 mod verify;
 mod workspace;

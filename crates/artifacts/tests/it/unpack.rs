@@ -2,7 +2,7 @@
 
 use crate::archive::{DOS, NTFS, Raw, file, saved, symlink, zip};
 use crate::blobs::{folder, noise};
-use polyphemus_artifacts::{Blobs, Limits, Mode, UnpackError, Unpacked, unpack_zip};
+use polyphemus_artifacts::{Blobs, Format, Limits, Mode, UnpackError, Unpacked};
 use proptest::prelude::*;
 use std::io::Write;
 use zip::CompressionMethod;
@@ -13,11 +13,20 @@ pub async fn unpack(bytes: &[u8]) -> Result<Unpacked, UnpackError> {
 }
 
 pub async fn unpack_into(bytes: &[u8], blobs: &Blobs, limits: &Limits) -> Result<Unpacked, UnpackError> {
-    let (_dir, path) = saved(bytes);
-    unpack_zip(&path, blobs, limits).await
+    unpack_as(Format::Zip, bytes, blobs, limits).await
 }
 
-fn paths(unpacked: &Unpacked) -> Vec<&str> {
+pub async fn unpack_as(
+    format: Format,
+    bytes: &[u8],
+    blobs: &Blobs,
+    limits: &Limits,
+) -> Result<Unpacked, UnpackError> {
+    let (_dir, path) = saved(bytes);
+    polyphemus_artifacts::unpack(&path, Some(format), blobs, limits).await
+}
+
+pub fn paths(unpacked: &Unpacked) -> Vec<&str> {
     unpacked
         .tree
         .entries()

@@ -157,6 +157,48 @@ fn a_job_goes_in_and_its_files_come_out() {
 }
 
 #[test]
+fn an_archive_is_handed_in_as_it_is_also_from_standard_input() {
+    let server = TestServer::start(PROGRAM, &[]);
+    let (url, folder) = (server.url(), design(0));
+    let archives = tempfile::tempdir().expect("a folder");
+    let archive = archives.path().join("my.design.tar.gz");
+    let tar = |arguments: &[&str]| {
+        let packed = std::process::Command::new("tar")
+            .args(arguments)
+            .arg("-C")
+            .arg(folder.path())
+            .arg(".")
+            .output();
+        let packed = packed.expect("the tests need tar");
+        assert!(packed.status.success(), "{packed:?}");
+        packed.stdout
+    };
+    tar(&["-czf", text(&archive)]);
+    let output = run(&["submit", text(&archive), "--server", &url]);
+    assert_eq!(failure(&output).0, 0, "{output:?}");
+    let mut piped = command(&["submit", "-", "-f", "--server", &url])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut stdin = piped.stdin.take().expect("it is piped");
+    std::io::Write::write_all(&mut stdin, &tar(&["-cf", "-"])).expect("it is read");
+    drop(stdin);
+    let output = piped.wait_with_output().expect("it ends");
+    assert_eq!(failure(&output).0, 0, "{output:?}");
+    let jobs: Value =
+        serde_json::from_str(&stdout(&run(&["jobs", "--json", "--server", &url]))).expect("JSON");
+    let titles = [&jobs["jobs"][0]["title"], &jobs["jobs"][1]["title"]];
+    assert_eq!(titles, [&Value::from(""), &Value::from("my.design")]);
+    let (code, stderr) = failure(&run(&["submit", "-", "--server", &url]));
+    assert!(
+        code == 2 && stderr.contains("no archive") && stderr.contains(".tar.zst"),
+        "{stderr}"
+    );
+}
+
+#[test]
 fn the_id_stands_alone_and_a_failed_job_is_told_by_the_exit_code() {
     let server = TestServer::start(PROGRAM, &[]);
     let (url, folder) = (server.url(), design(7));

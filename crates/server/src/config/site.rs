@@ -25,7 +25,7 @@ impl Default for SiteSettings {
         Self {
             name: "Polyphemus".into(),
             repository: None,
-            upload_extensions: texts(&["zip"]),
+            upload_extensions: texts(&["zip", "tar", "tar.gz", "tgz", "tar.zst", "tzst"]),
             text_extensions: texts(&["c", "cpp", "s", "log", "jou", "tcl", "d", "dat", "rpt", "est"]),
             preview_lines: 500,
             important_words: texts(&["warn", "error", "ignore", "ignoring"]),

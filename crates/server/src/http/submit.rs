@@ -11,13 +11,13 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use polyphemus_api::error::ErrorBody;
 use polyphemus_api::job::{JOBS, Submitted};
-use polyphemus_artifacts::unpack_zip;
+use polyphemus_artifacts::unpack;
 
 /// Options in the address of the request.
 type Options = Query<Vec<(String, String)>>;
 
-/// Hands in a design as `multipart/form-data`: the part `file` is a zip archive, every other part is
-/// an option, as are the parameters of the address.
+/// Hands in a design as `multipart/form-data`: the part `file` is an archive (`.zip`, `.tar`,
+/// `.tar.gz`, `.tar.zst`), every other part is an option, as are the parameters of the address.
 #[utoipa::path(post, path = JOBS, tag = "jobs",
     request_body(content_type = "multipart/form-data", content = SubmitForm),
     responses(
@@ -44,7 +44,7 @@ pub(super) async fn api(
     reason = "describes the form in the OpenAPI document; `upload` reads it part by part"
 )]
 pub(crate) struct SubmitForm {
-    /// A zip archive; its name ends in `.zip`.
+    /// An archive; its name ends in `.zip`, `.tar`, `.tar.gz`, `.tgz`, `.tar.zst` or `.tzst`.
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
     /// `estimate`, `sw_emu`, `hw_emu` or `hw`.
@@ -81,7 +81,7 @@ pub(super) async fn original(
 
 async fn submit(site: &Site, upload: Upload) -> Result<Submitted, ApiError> {
     let blobs = site.app.blobs();
-    let unpacked = unpack_zip(&upload.archive, blobs, &site.config.limits).await?;
+    let unpacked = unpack(&upload.archive, upload.format, blobs, &site.config.limits).await?;
     let tree_hash = blobs.put_tree(&unpacked.tree).await?;
     let submission = Submission {
         tree: unpacked.tree,

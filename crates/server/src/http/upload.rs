@@ -9,6 +9,7 @@ use axum::extract::{FromRequest as _, Multipart, Request};
 use axum::http::StatusCode;
 use futures::StreamExt as _;
 use polyphemus_api::error::ErrorCode;
+use polyphemus_artifacts::Format;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -39,6 +40,8 @@ const MORE_OPTIONS: &str = "options";
 pub(super) struct Upload {
     /// Deleted when dropped.
     pub(super) archive: TempPath,
+    /// As its name says; an operator may allow names that say nothing.
+    pub(super) format: Option<Format>,
     pub(super) options: BTreeMap<String, String>,
     /// The form of our own page sent it and wants to be led to the job.
     pub(super) browser: bool,
@@ -74,7 +77,7 @@ pub(super) async fn receive(
 
 #[derive(Debug, Default)]
 struct Form {
-    archive: Option<TempPath>,
+    archive: Option<(TempPath, Option<Format>)>,
     options: BTreeMap<String, String>,
     browser: bool,
     intake: Arc<Intake>,
@@ -130,6 +133,7 @@ impl Form {
             return Err(missing_file());
         }
         check_extension(file_name, &site.config.site.upload_extensions)?;
+        let format = Format::of_name(file_name);
         if self.archive.is_some() {
             return Err(ApiError::bad_request(
                 "the form has the part `file` twice; send one archive for each job",
@@ -139,7 +143,7 @@ impl Form {
         let archive = NamedTempFile::new_in(site.app.upload_folder()).map_err(write_failed)?;
         let (file, path) = archive.into_parts();
         store(field, file, limit_bytes, &self.intake).await?;
-        self.archive = Some(path);
+        self.archive = Some((path, format));
         Ok(())
     }
 
@@ -174,8 +178,10 @@ impl Form {
         if self.browser {
             self.options.retain(|_, value| !value.is_empty());
         }
+        let (archive, format) = self.archive.ok_or_else(missing_file)?;
         Ok(Upload {
-            archive: self.archive.ok_or_else(missing_file)?,
+            archive,
+            format,
             options: self.options,
             browser: self.browser,
         })
@@ -290,7 +296,7 @@ fn check_extension(file_name: &str, allowed: &[String]) -> ApiResult<()> {
 
 fn missing_file() -> ApiError {
     ApiError::bad_request(
-        "missing code or file: send the design as a zip archive in the form field `file`, as `curl -F \
+        "missing code or file: send the design as an archive in the form field `file`, as `curl -F \
          file=@design.zip` does",
     )
 }

@@ -113,6 +113,7 @@ async fn what_is_no_design_is_refused_with_the_reason() {
     let said = [
         refused(&server, Form::new().text("mode", "estimate")).await,
         refused(&server, Form::new().part("file", part("design.tar.gz"))).await,
+        refused(&server, Form::new().part("file", part("design.gz"))).await,
         refused(&server, Form::new().part("file", part("design"))).await,
         refused(&server, Form::new().part("file", part("")).text("browser", "")).await,
         refused(
