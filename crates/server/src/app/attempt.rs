@@ -233,3 +233,17 @@ pub(super) fn handed_back(attempt: &Attempt) -> Change {
         result: Some(StageResult::default()),
     }))
 }
+
+/// The end of an attempt that was never begun, since what it would need cannot be read.
+pub(super) fn unreadable(attempt: &Attempt, why: String) -> Change {
+    Change::Attempt(Box::new(Said {
+        stage: attempt.stage,
+        key: attempt.key.clone(),
+        event: Event::Failed {
+            attempt: attempt.attempt,
+            cause: Cause::new(CauseKind::CorruptContent, why),
+            tree: None,
+        },
+        result: Some(StageResult::default()),
+    }))
+}

@@ -1,10 +1,10 @@
 //! Claims: a worker's free slot waits for a stage that it can do.
 
-use super::attempt::{Attempt, handed_back};
+use super::attempt::{Attempt, handed_back, unreadable};
 use super::change::lines;
 use super::waiting::Offer;
 use super::{App, AppError, ms, now_ms};
-use crate::store::{ClaimStage, Claimed};
+use crate::store::{ClaimStage, Claimed, StoreError};
 use polyphemus_api::worker::{Assignment, ClaimRequest};
 use polyphemus_core::job;
 use std::fmt::Write as _;
@@ -56,23 +56,29 @@ impl App {
         if shapes.is_empty() {
             return Ok(None);
         }
-        let now_ms = now_ms();
-        let claim = ClaimStage {
-            worker: offer.worker.clone(),
-            shapes,
-            now_ms,
-            lease_until_ms: now_ms + ms(self.0.config.lease),
-            key: new_key()?,
-        };
-        let app = self.clone();
+        let (app, worker) = (self.clone(), offer.worker.clone());
         let taken = self.to_its_end(async move {
-            let Some(claimed) = app.0.store.write(claim).await? else {
-                return Ok(None);
-            };
-            let (job_seq, position) = (claimed.changed.job_seq, claimed.position);
-            let taken = Taken::new(&app, &claimed);
-            let assignment = app.assign(claimed, now_ms).await?;
-            Ok(Some((taken, assignment, job_seq, position)))
+            // A job that cannot be read fails, and the next one has its turn: it must not stand in the
+            // way of all others for ever.
+            loop {
+                let now_ms = now_ms();
+                let claim = ClaimStage {
+                    worker: worker.clone(),
+                    shapes: shapes.clone(),
+                    now_ms,
+                    lease_until_ms: now_ms + ms(app.0.config.lease),
+                    key: new_key()?,
+                };
+                let Some(claimed) = app.0.store.write(claim).await? else {
+                    return Ok(None);
+                };
+                let (job_seq, position) = (claimed.changed.job_seq, claimed.position);
+                let taken = Taken::new(&app, &claimed);
+                match app.assign(claimed, now_ms).await {
+                    Err(AppError::Corrupt(why)) => taken.fail(why).await?,
+                    assigned => return Ok(Some((taken, assigned?, job_seq, position))),
+                }
+            }
         });
         // Without an await behind it, nothing can get lost between here and the caller.
         Ok(taken.await?.map(|(taken, assignment, job_seq, position)| {
@@ -91,12 +97,13 @@ impl App {
             changed,
             ..
         } = claimed;
-        let job = self
-            .0
-            .store
-            .job(&id)
-            .await?
-            .ok_or_else(|| AppError::no_job(&id))?;
+        let job = match self.0.store.job(&id).await {
+            Err(StoreError::Unreadable { what, why }) => {
+                let message = format!("{what} of job {id} cannot be read ({why}); submit the design again");
+                return Err(AppError::Corrupt(message));
+            }
+            job => job?.ok_or_else(|| AppError::no_job(&id))?,
+        };
         let planned = job.plan.stages.iter().find(|planned| planned.name == stage);
         let planned = planned.ok_or_else(|| {
             AppError::Corrupt(format!(
@@ -151,6 +158,15 @@ impl Taken {
 
     fn keep(mut self) {
         self.attempt = None;
+    }
+
+    /// Ends the stage, which no worker could do.
+    async fn fail(mut self, why: String) -> Result<(), AppError> {
+        if let Some(attempt) = self.attempt.take() {
+            tracing::error!(job = %attempt.job, why, "a stage cannot be given to a worker");
+            self.app.change(&attempt.job, unreadable(&attempt, why)).await?;
+        }
+        Ok(())
     }
 }
 

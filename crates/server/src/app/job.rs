@@ -1,7 +1,7 @@
 //! Jobs as users see them, and what users do to them.
 
 use super::{App, AppError};
-use crate::store::{Change, StageRow};
+use crate::store::{Change, CsvPart, StageRow};
 use bytes::Bytes;
 use polyphemus_api::event::StateEvent;
 use polyphemus_api::job::{Job, JobPage, JobQuery, JobStage};
@@ -64,8 +64,13 @@ impl App {
         let more = jobs.len() > limit as usize;
         jobs.truncate(limit as usize);
         let next = jobs.last().filter(|_| more).map(|(seq, _)| *seq);
-        let jobs = jobs.into_iter().map(|(_, job)| job).collect();
+        let jobs = jobs.into_iter().filter_map(|(_, job)| job).collect();
         Ok(JobPage { jobs, next })
+    }
+
+    /// The next part of the list of all jobs as text, the newest first: those below `before`.
+    pub(crate) async fn job_csv(&self, before: i64) -> Result<Option<CsvPart>, AppError> {
+        Ok(self.0.store.job_csv(before, LARGEST_PAGE).await?)
     }
 
     /// How many jobs are in each state; states without a job may be absent.

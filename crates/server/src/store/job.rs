@@ -141,13 +141,13 @@ impl Store {
     }
 
     /// At most `limit` jobs with sequence numbers below `before`, the newest first, each with its
-    /// sequence number.
+    /// sequence number; one that cannot be read is logged, and keeps nobody from reading the others.
     pub(crate) async fn job_page(
         &self,
         before: i64,
         limit: u32,
         state: Option<JobState>,
-    ) -> Result<Vec<(i64, JobLine)>, StoreError> {
+    ) -> Result<Vec<(i64, Option<JobLine>)>, StoreError> {
         let page = match state {
             None => sqlx::query(query::JOB_PAGE),
             Some(state) => sqlx::query(query::JOB_PAGE_OF_STATE).bind(state.as_str()),
@@ -157,7 +157,12 @@ impl Store {
             .bind(i64::from(limit))
             .fetch_all(&self.reads)
             .await?;
-        let lines = rows.iter().map(|row| Ok((row.try_get(0)?, read_line(row)?)));
+        let lines = rows.iter().map(|row| {
+            let seq: i64 = row.try_get(0)?;
+            let line = read_line(row)
+                .inspect_err(|error| tracing::error!(seq, %error, "a job is missing from a list"));
+            Ok((seq, line.ok()))
+        });
         lines.collect()
     }
 

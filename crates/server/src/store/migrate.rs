@@ -5,7 +5,10 @@ use sqlx::{AnyConnection, Connection as _, Row as _};
 use std::path::Path;
 
 /// In their order. A step that has been released is never changed.
-const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("migrations/0001_jobs.sql"))];
+const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("migrations/0001_jobs.sql")),
+    (2, include_str!("migrations/0002_job_line.sql")),
+];
 
 /// Creates what is missing; refuses a database that a newer program has been at.
 pub(super) async fn migrate(connection: &mut AnyConnection, instance: &Path) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@
 
 mod change;
 mod claim;
+mod csv;
 mod error;
 mod event;
 mod job;
@@ -22,6 +23,7 @@ mod writer;
 
 pub(crate) use change::{Change, ChangeJob, Changed, Said};
 pub(crate) use claim::{ClaimStage, Claimed};
+pub(crate) use csv::CsvPart;
 pub use error::StoreError;
 pub(crate) use job::InsertJob;
 pub(crate) use rename::RenameJob;

@@ -25,6 +25,14 @@ queries! {
         FROM job WHERE seq < $1 ORDER BY seq DESC LIMIT $2";
     JOB_PAGE_OF_STATE = "SELECT seq, id, title, state, flow, mode, submitted_ms, finished_ms
         FROM job WHERE state = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3";
+    /// Titles have no control characters. Milliseconds become the seconds that the original has, a
+    /// decimal number. What comes out of a sorted subquery is aggregated in its order.
+    JOB_CSV = "SELECT MIN(seq), string_agg(line, '') FROM (SELECT seq, id || ',' ||
+        CASE WHEN replace(replace(title, ',', ''), '\"', '') = title THEN title
+        ELSE '\"' || replace(title, '\"', '\"\"') || '\"' END || ',' ||
+        CAST(submitted_ms / 1000 AS TEXT) || '.' ||
+        substr(CAST(1000 + submitted_ms % 1000 AS TEXT), 2, 3) || ',' || state || $3 AS line
+        FROM job WHERE seq < $1 ORDER BY seq DESC LIMIT $2) AS part";
     JOB_RENAME = "UPDATE job SET title = $1 WHERE seq = $2";
     JOB_STATE_UPDATE = "UPDATE job SET state = $1, finished_ms = $2 WHERE seq = $3";
     JOB_COUNT_ADD = "INSERT INTO job_count (state, n) VALUES ($1, $2)

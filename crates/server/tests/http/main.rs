@@ -8,6 +8,7 @@
 )]
 
 mod event;
+mod faults;
 mod file;
 mod guard;
 mod job;

@@ -148,6 +148,17 @@ impl TestServer {
             .expect("a stage is queued")
     }
 
+    /// Returns when a worker waits for a stage.
+    pub async fn wait_for_claim(&self) {
+        let waits = async {
+            while self.client.workers().await.unwrap().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, waits).await;
+        waited.expect("a worker comes");
+    }
+
     pub async fn append(&self, attempt: &AttemptRef, offset: u64, text: impl Into<Vec<u8>>) -> u64 {
         let part: Vec<u8> = text.into();
         self.client
