@@ -14,6 +14,10 @@ const ANSWER_SHARE: f64 = 5.0 / 12.0;
 /// What is kept of the lease for killing the processes of the attempt.
 const KILL_SHARE: u32 = 6;
 const LONGEST_KILL: Duration = Duration::from_secs(5);
+/// The first renewal comes so much of the lease, or at most so long, after the claim, which is one
+/// itself: a short stage needs none.
+const FIRST_SHARE: u32 = 20;
+const LONGEST_FIRST: Duration = Duration::from_millis(500);
 /// So that a server that answers at once is not asked without pause.
 const PAUSE_SHARE: u32 = 100;
 
@@ -33,6 +37,7 @@ impl Lease {
     /// that of the first lease only half is trusted.
     pub async fn keep(self) {
         let mut until = Instant::now() + self.length / 2;
+        tokio::time::sleep((self.length / FIRST_SHARE).min(LONGEST_FIRST)).await;
         let mut backoff = Backoff::up_to(self.length / 10);
         let kill_time = (self.length / KILL_SHARE).min(LONGEST_KILL);
         loop {

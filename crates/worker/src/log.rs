@@ -88,7 +88,8 @@ impl Log {
     pub async fn send(self, to: Destination) -> Option<String> {
         let mut state = self.spool.state.subscribe();
         let mut sent_bytes = 0;
-        let mut next = Instant::now();
+        // What a short stage says is one part.
+        let mut next = Instant::now() + PART_EVERY;
         loop {
             let waited = state.wait_for(|state| state.written_bytes > sent_bytes || state.is_closed);
             let now = match waited.await {

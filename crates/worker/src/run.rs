@@ -91,9 +91,9 @@ async fn work(
     );
     let outcome = work.carry_out().await;
     let mut result = work.result();
-    work.end().await;
     log.close();
-    if let Ok(Some(why)) = sending.await {
+    let ((), sent) = tokio::join!(work.end(), sending);
+    if let Ok(Some(why)) = sent {
         result.notes.push(format!("the log is not complete: {why}"));
     }
     (outcome, result)

@@ -10,7 +10,9 @@
 
 mod begin;
 mod descendants;
+mod members;
 mod order;
+mod start;
 mod watch;
 
 pub use begin::Begun;

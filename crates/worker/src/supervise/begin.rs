@@ -1,11 +1,12 @@
 //! `supervise begin`: what has to happen in the step's own process before its program takes over.
 //! The only place for it, since a hook between fork and exec cannot be written without unsafe code.
 
+use super::members;
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 pub(super) const ROLE: &str = "begin";
@@ -74,16 +75,7 @@ fn prepare(begun: &Begun) -> io::Result<()> {
     }
     // A program with another user's rights could not be killed.
     rustix::thread::set_no_new_privs(true)?;
-    for cgroup in &begun.cgroups {
-        join(cgroup)?;
-    }
-    Ok(())
-}
-
-fn join(cgroup: &Path) -> io::Result<()> {
-    let members = cgroup.join("cgroup.procs");
-    std::fs::write(&members, "0")
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", members.display())))
+    begun.cgroups.iter().try_for_each(|cgroup| members::join(cgroup))
 }
 
 fn failed_to_run(program: &OsStr, error: io::Error) -> String {

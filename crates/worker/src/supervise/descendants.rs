@@ -30,7 +30,9 @@ pub fn descendants(root: i32) -> BTreeSet<i32> {
 /// them; `reaped` is told of each. Returns when none is left.
 pub(super) fn kill_all(mut reaped: impl FnMut(Pid, rustix::process::WaitStatus)) {
     let me = rustix::process::getpid().as_raw_pid();
-    loop {
+    // Whatever lives below a subreaper lives below a child of it. Mostly there is none left, and then
+    // the processes of the machine need not be looked through.
+    while has_children(&mut reaped) {
         // A stopped process starts no others, so that the list comes to an end even while they fork.
         let mut stopped = BTreeSet::new();
         loop {
@@ -46,15 +48,22 @@ pub(super) fn kill_all(mut reaped: impl FnMut(Pid, rustix::process::WaitStatus))
         for pid in stopped {
             signal(pid, Signal::KILL);
         }
-        // One to wait for, and all that are there with it: listing anew for each would take its time.
-        let mut options = WaitOptions::empty();
-        loop {
-            match wait(options) {
-                Ok(Some((pid, status))) => reaped(pid, status),
-                Err(Errno::CHILD) => return,
-                Ok(None) | Err(_) => break,
-            }
-            options = WaitOptions::NOHANG;
+        // One to wait for; all that have ended with it are reaped before the next listing.
+        if let Ok(Some((pid, status))) = wait(WaitOptions::empty()) {
+            reaped(pid, status);
+        }
+    }
+}
+
+/// Reaps the children that have ended; whether others live.
+fn has_children(reaped: &mut impl FnMut(Pid, rustix::process::WaitStatus)) -> bool {
+    loop {
+        match wait(WaitOptions::NOHANG) {
+            Ok(Some((pid, status))) => reaped(pid, status),
+            Ok(None) => return true,
+            Err(Errno::INTR) => {}
+            // `ECHILD`, for which alone this call has a reason then.
+            Err(_) => return false,
         }
     }
 }

@@ -1,21 +1,19 @@
 //! The supervisor's own loop: start the step, watch it and the worker's line, end both well.
 
-use super::begin::Begun;
 use super::descendants::{descendants, kill_all, signal};
 use super::order::{Ended, Order, Status};
+use super::start::start;
 use nix::sys::resource::{UsageWho, getrusage};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus, pidfd_open, setrlimit, wait,
 };
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// How often orphans that ended meanwhile are reaped.
@@ -105,47 +103,8 @@ fn prepare(order: &Order) -> io::Result<()> {
     Ok(())
 }
 
-/// Starts the step's program in a process group of its own, by way of `supervise begin`.
-fn start(order: &Order) -> io::Result<Pid> {
-    let begun = Begun {
-        parent: rustix::process::getpid().as_raw_pid(),
-        trouble: trouble(order),
-        cgroups: order.cgroups.clone(),
-        argv: order.argv.iter().map(OsString::from).collect(),
-    };
-    let stdout = match &order.stdout_to {
-        Some(file) => Stdio::from(create(file)?),
-        None => Stdio::from(clone_of(io::stdout().as_fd())?),
-    };
-    let child = Command::new("/proc/self/exe")
-        .args(&order.role)
-        .args(begun.args())
-        .env_clear()
-        .envs(&order.env)
-        .current_dir(&order.folder)
-        .stdin(Stdio::from(clone_of(io::stderr().as_fd())?))
-        .stdout(stdout)
-        .stderr(Stdio::from(clone_of(io::stdout().as_fd())?))
-        .process_group(0)
-        .spawn()?;
-    Pid::from_raw(child.id().cast_signed()).ok_or_else(|| io::Error::other("the step has no process id"))
-}
-
-/// A descriptor that closes when a program is started.
-fn clone_of(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    fd.try_clone_to_owned()
-}
-
-/// Opens a new file; a link that lies in its place is an error, never followed.
-fn create(path: &Path) -> io::Result<File> {
-    File::create_new(path).map_err(|error| {
-        let path = path.display();
-        io::Error::new(error.kind(), format!("the output file {path}: {error}"))
-    })
-}
-
 /// Where `supervise begin` says why it could not start the program.
-fn trouble(order: &Order) -> PathBuf {
+pub(super) fn trouble(order: &Order) -> PathBuf {
     order.status.with_extension("trouble")
 }
 
