@@ -6,6 +6,7 @@ mod browser;
 mod crash;
 mod designs;
 mod examples;
+mod load;
 mod separate_worker;
 
 use polyphemus_api::job::{Job, JobStage};
