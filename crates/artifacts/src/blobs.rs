@@ -3,12 +3,15 @@
 
 mod error;
 mod folder;
+mod journal;
 mod put;
 mod read;
+mod staged;
 mod verify;
 mod writer;
 
 pub use error::BlobError;
+pub use journal::Replayed;
 pub use read::ByteStream;
 pub(crate) use writer::{BlobWriter, store_bytes};
 
@@ -16,8 +19,10 @@ use crate::tree::Tree;
 use bytes::Bytes;
 use folder::Folder;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use journal::Journal;
 use object_store::{ObjectStore, ObjectStoreExt as _, path::Path as Key};
 use polyphemus_core::{BlobHash, TreeHash};
+use staged::Staged;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -30,6 +35,10 @@ pub(crate) const CHUNK_BYTES: usize = 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct Blobs {
     place: Place,
+    /// By which small contents become durable together; the folder's owner has it.
+    journal: Option<Arc<Journal>>,
+    /// Contents that this handle alone knows of.
+    staged: Option<Arc<Staged>>,
 }
 
 #[derive(Debug, Clone)]
@@ -53,6 +62,8 @@ impl Blobs {
     pub fn open_folder(path: &Path) -> Result<Self, BlobError> {
         Ok(Self {
             place: Place::Folder(Arc::new(Folder::open(path)?)),
+            journal: None,
+            staged: None,
         })
     }
 
@@ -61,13 +72,31 @@ impl Blobs {
     pub fn open_beside(path: &Path) -> Result<Self, BlobError> {
         Ok(Self {
             place: Place::Folder(Arc::new(Folder::beside(path)?)),
+            journal: None,
+            staged: None,
         })
+    }
+
+    /// As [`Blobs::open_folder`], for the one process that owns the folder: makes whole what a crash has
+    /// cut off, and from then on small contents share their syncs. Others may open the same folder with
+    /// [`Blobs::open_folder`] meanwhile.
+    pub fn open_journaled(path: &Path) -> Result<(Self, Replayed), BlobError> {
+        let folder = Arc::new(Folder::open(path)?);
+        let (journal, replayed) = Journal::open(&folder)?;
+        let blobs = Self {
+            place: Place::Folder(folder),
+            journal: Some(Arc::new(journal)),
+            staged: None,
+        };
+        Ok((blobs, replayed))
     }
 
     /// A store that ends with the program.
     pub fn memory() -> Self {
         Self {
             place: Place::Objects(Arc::new(object_store::memory::InMemory::new())),
+            journal: None,
+            staged: None,
         }
     }
 
@@ -86,6 +115,9 @@ impl Blobs {
 
     /// The size of a blob in bytes; `None` if it is not there.
     pub async fn size(&self, hash: &BlobHash) -> Result<Option<u64>, BlobError> {
+        if let Some(held) = self.held(hash) {
+            return Ok(Some(held.len() as u64));
+        }
         match &self.place {
             Place::Folder(folder) => {
                 let (folder, hash) = (folder.clone(), hash.clone());
@@ -105,6 +137,10 @@ impl Blobs {
         let mut wanted = hashes.to_vec();
         wanted.sort_unstable();
         wanted.dedup();
+        wanted.retain(|hash| self.held(hash).is_none());
+        if wanted.is_empty() {
+            return Ok(wanted);
+        }
         match &self.place {
             Place::Folder(folder) => {
                 let folder = folder.clone();
@@ -219,6 +255,9 @@ impl Blobs {
 
     /// Whether the blob is there with this size; if so its age begins anew. Blocks.
     pub(crate) fn keep(&self, hash: &BlobHash, size_bytes: u64) -> Result<bool, BlobError> {
+        if self.held(hash).is_some() {
+            return Ok(true);
+        }
         match &self.place {
             Place::Folder(folder) => folder.keep(hash, size_bytes),
             Place::Objects(_) => {

@@ -17,7 +17,7 @@ pub mod tree;
 pub mod unpack;
 pub mod workspace;
 
-pub use blobs::{BlobError, Blobs, ByteStream, Listed};
+pub use blobs::{BlobError, Blobs, ByteStream, Listed, Replayed};
 pub use collect::{Collected, collect};
 pub use polyphemus_core::{BlobHash, TreeHash};
 pub use tree::{Entry, Mode, Tree, TreeError};

@@ -6,7 +6,15 @@
 pub const VARIABLE: &str = "POLYPHEMUS_FAULT";
 
 /// Every point there is; tests go through all of them. `WHOSE.BETWEEN`, in the order of a job's life.
-pub const POINTS: &[&str] = &[];
+pub const POINTS: &[&str] = &[
+    "blobs.journal_replayed",
+    "blobs.journal_written",
+    "blobs.journal_synced",
+    "blobs.files_placed",
+    "blobs.segment_settled",
+    "blobs.content_synced",
+    "blobs.renamed",
+];
 
 /// Kills this process (SIGKILL) if it was told to die here.
 ///

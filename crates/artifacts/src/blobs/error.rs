@@ -58,4 +58,21 @@ impl BlobError {
             },
         }
     }
+
+    /// The same once more, for another one of those whose contents were written together.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::NoSpace { place } => Self::NoSpace { place: place.clone() },
+            Self::Io { doing, place, source } => Self::Io {
+                doing,
+                place: place.clone(),
+                source: match source.raw_os_error() {
+                    Some(code) => io::Error::from_raw_os_error(code),
+                    None => source.kind().into(),
+                },
+            },
+            // Nothing else comes of writing several contents at once.
+            _ => Self::ShuttingDown,
+        }
+    }
 }

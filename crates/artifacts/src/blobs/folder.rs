@@ -10,7 +10,7 @@ use super::{BlobError, Listed};
 use polyphemus_core::BlobHash;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,6 +20,8 @@ use std::time::{Duration, SystemTime};
 const UNFINISHED: &str = "unfinished";
 /// An unfinished file that nobody wrote to for so long is left over from a crash.
 const LEFTOVER_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+const YOUNG: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -111,7 +113,7 @@ impl Folder {
         {
             let _names = lock(&shard.names);
             match stat_path(&path)? {
-                Some((size, _)) if size == size_bytes => touch(&path)?,
+                Some((size, modified)) if size == size_bytes => is_young(modified) || touch(&path)?,
                 _ => return Ok(false),
             };
         }
@@ -140,14 +142,60 @@ impl Folder {
     pub(super) fn publish(&self, file: &File, from: &Path, hash: &BlobHash) -> Result<(), BlobError> {
         file.sync_data()
             .map_err(|error| BlobError::io("write to disk", from, error))?;
-        let to = self.path(hash);
+        polyphemus_fault::point("blobs.content_synced");
+        self.rename(from, hash)?;
+        polyphemus_fault::point("blobs.renamed");
         let shard = self.shard(hash);
-        {
-            let _names = lock(&shard.names);
-            fs::rename(from, &to).map_err(|error| BlobError::io("rename into place", &to, error))?;
-        }
         let mine = shard.published.fetch_add(1, Ordering::SeqCst) + 1;
         shard.sync_names(mine)
+    }
+
+    /// Makes the file of a content that the journal already holds: whole once it has its name, and
+    /// durable with the next sync of the filesystem.
+    pub(super) fn place(&self, hash: &BlobHash, content: &[u8]) -> Result<(), BlobError> {
+        let (mut file, from) = self.create_unfinished()?;
+        let placed = file
+            .write_all(content)
+            .map_err(|error| BlobError::io("write", &from, error))
+            .and_then(|()| self.rename(&from, hash));
+        if placed.is_err() {
+            // What cannot be deleted now is deleted as a leftover when the store is next opened.
+            let _ = fs::remove_file(&from);
+        }
+        placed
+    }
+
+    /// As [`Self::place`] without a journal.
+    pub(super) fn place_durably(&self, hash: &BlobHash, content: &[u8]) -> Result<(), BlobError> {
+        let (mut file, from) = self.create_unfinished()?;
+        let placed = file
+            .write_all(content)
+            .map_err(|error| BlobError::io("write", &from, error))
+            .and_then(|()| self.publish(&file, &from, hash));
+        if placed.is_err() {
+            // As above.
+            let _ = fs::remove_file(&from);
+        }
+        placed
+    }
+
+    /// Places the content unless it is there and whole. Tells whether it was not.
+    pub(super) fn restore(&self, hash: &BlobHash, content: &[u8]) -> Result<bool, BlobError> {
+        let path = self.path(hash);
+        match fs::read(&path) {
+            Ok(found) if found == content => return Ok(false),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(BlobError::io("read", &path, error));
+            }
+            _ => {}
+        }
+        self.place(hash, content).map(|()| true)
+    }
+
+    fn rename(&self, from: &Path, hash: &BlobHash) -> Result<(), BlobError> {
+        let to = self.path(hash);
+        let _names = lock(&self.shard(hash).names);
+        fs::rename(from, &to).map_err(|error| BlobError::io("rename into place", &to, error))
     }
 
     pub(super) fn open_blob(&self, hash: &BlobHash) -> Result<File, BlobError> {
@@ -245,12 +293,12 @@ impl Shard {
 }
 
 /// What these locks guard lies on the disk, so that a panic elsewhere cannot have left it half-made.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes the folder with all above it that is missing, so that a power loss leaves it in its place.
-fn create_directory_durably(path: &Path) -> Result<(), BlobError> {
+pub(super) fn create_directory_durably(path: &Path) -> Result<(), BlobError> {
     let path = std::path::absolute(path).map_err(|error| BlobError::io("find", path, error))?;
     let missing: Vec<&Path> = path.ancestors().take_while(|above| !above.exists()).collect();
     create_directory(&path)?;
@@ -277,6 +325,12 @@ fn stat_path(path: &Path) -> Result<Option<(u64, SystemTime)>, BlobError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(BlobError::io("look at", path, error)),
     }
+}
+
+/// Whether its age has begun within the last second: then it need not begin again. Contents that many
+/// submissions share would otherwise have their inodes written again and again.
+fn is_young(modified: SystemTime) -> bool {
+    modified.elapsed().is_ok_and(|age| age < YOUNG)
 }
 
 /// Sets the time of the last change to now; false when the file is not there.

@@ -99,20 +99,19 @@ impl BlobWriter {
             Place::Folder(folder) => folder,
             Place::Objects(_) => {
                 let content = Bytes::from(std::mem::take(&mut self.held));
+                if self.blobs.store_together(hash, &content)? {
+                    return Ok(());
+                }
                 return tokio::runtime::Handle::current().block_on(self.blobs.put_object(hash, content));
             }
+        };
+        let Some(mut unfinished) = self.unfinished.take() else {
+            let content = Bytes::from(std::mem::take(&mut self.held));
+            return store_held(&self.blobs, folder, hash, &content);
         };
         if folder.keep(hash, self.size_bytes)? {
             return Ok(());
         }
-        let mut unfinished = match self.unfinished.take() {
-            Some(unfinished) => unfinished,
-            None => {
-                let mut unfinished = Unfinished::create(folder)?;
-                unfinished.write(&self.held, 0)?;
-                unfinished
-            }
-        };
         unfinished.publish(hash)
     }
 }
@@ -160,15 +159,26 @@ pub(crate) fn store_bytes(blobs: &Blobs, content: &Bytes) -> Result<BlobHash, Bl
     let hash = BlobHash::from_bytes(*blake3::hash(content).as_bytes());
     match &blobs.place {
         Place::Objects(_) => {
-            tokio::runtime::Handle::current().block_on(blobs.put_object(&hash, content.clone()))?;
-        }
-        Place::Folder(folder) => {
-            if !folder.keep(&hash, content.len() as u64)? {
-                let mut unfinished = Unfinished::create(folder)?;
-                unfinished.write(content, 0)?;
-                unfinished.publish(&hash)?;
+            if !blobs.store_together(&hash, content)? {
+                tokio::runtime::Handle::current().block_on(blobs.put_object(&hash, content.clone()))?;
             }
         }
+        Place::Folder(folder) => store_held(blobs, folder, &hash, content)?,
     }
     Ok(hash)
+}
+
+/// Stores a content that is in memory, if it is not there already.
+fn store_held(
+    blobs: &Blobs,
+    folder: &Arc<Folder>,
+    hash: &BlobHash,
+    content: &Bytes,
+) -> Result<(), BlobError> {
+    if blobs.store_together(hash, content)? || folder.keep(hash, content.len() as u64)? {
+        return Ok(());
+    }
+    let mut unfinished = Unfinished::create(folder)?;
+    unfinished.write(content, 0)?;
+    unfinished.publish(hash)
 }
