@@ -14,6 +14,9 @@ pub const POINTS: &[&str] = &[
     "blobs.segment_settled",
     "blobs.content_synced",
     "blobs.renamed",
+    "submit.contents_stored",
+    "submit.job_inserted",
+    "log.appended",
 ];
 
 /// Kills this process (SIGKILL) if it was told to die here.

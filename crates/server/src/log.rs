@@ -2,13 +2,16 @@
 //!
 //! - Invariant: an append is accepted only at the file's length, and only from whoever may write.
 //! - Invariant: what was announced stays: a failed append leaves the file as it was before.
+//! - Invariant: a log begins with its job's acceptance, which needs no file: until something else is
+//!   appended it is read from the job's row, which was written in the transaction that made the job.
 //! - Invariant: the number of open files and of entries in memory is bounded; only those that
 //!   somebody watches or writes to now come on top.
 //!
 //! Whoever changes who may write to a log holds its lock while doing so; between a check under the
 //! lock and the write under the same lock nothing can change.
 
-use crate::app::Attempt;
+use crate::app::{Attempt, acceptance};
+use crate::store::Store;
 use bytes::Bytes;
 use jiff::Timestamp;
 use polyphemus_core::JobId;
@@ -38,12 +41,14 @@ pub struct LogError {
 #[derive(Debug)]
 pub struct Logs {
     folder: PathBuf,
+    store: Arc<Store>,
     entries: Mutex<HashMap<JobId, Arc<Entry>>>,
     clock: AtomicU64,
 }
 
 #[derive(Debug)]
 struct Entry {
+    job: JobId,
     path: PathBuf,
     writing: Arc<tokio::sync::Mutex<Writing>>,
     /// The committed length, once it was measured.
@@ -55,6 +60,8 @@ struct Entry {
 #[derive(Debug, Default)]
 struct Writing {
     file: Option<Arc<File>>,
+    /// The job's acceptance, while the file does not begin with it yet.
+    unwritten: Bytes,
     /// Whether the log is empty or ends with a newline.
     at_line_start: bool,
     /// The attempt that was found to be the running one.
@@ -64,16 +71,18 @@ struct Writing {
 /// A log that nobody else writes to while this is held.
 #[derive(Debug)]
 pub(crate) struct LockedLog {
+    store: Arc<Store>,
     entry: Arc<Entry>,
     writing: OwnedMutexGuard<Writing>,
 }
 
 impl Logs {
-    /// The logs in `folder`, which is created.
-    pub(crate) fn open(folder: &Path) -> Result<Self, LogError> {
+    /// The logs in `folder`, which is created, of the jobs in `store`.
+    pub(crate) fn open(folder: &Path, store: Arc<Store>) -> Result<Self, LogError> {
         std::fs::create_dir_all(folder).map_err(failed("create the folder", folder))?;
         Ok(Self {
             folder: folder.to_owned(),
+            store,
             entries: Mutex::default(),
             clock: AtomicU64::new(0),
         })
@@ -83,7 +92,11 @@ impl Logs {
     pub(crate) async fn lock(&self, job: &JobId) -> LockedLog {
         let entry = self.entry(job);
         let writing = entry.writing.clone().lock_owned().await;
-        LockedLog { entry, writing }
+        LockedLog {
+            store: self.store.clone(),
+            entry,
+            writing,
+        }
     }
 
     /// The committed length in bytes, after the lines that are being written now.
@@ -102,14 +115,19 @@ impl Logs {
         if wanted == 0 {
             return Ok(Bytes::new());
         }
-        blocking(move || {
-            let file = File::open(&entry.path).map_err(failed("open", &entry.path))?;
-            let mut part = vec![0; usize::try_from(wanted).unwrap_or(most)];
-            file.read_exact_at(&mut part, from)
-                .map_err(failed("read", &entry.path))?;
-            Ok(part.into())
-        })
-        .await
+        if let Some(part) = read_file(entry.clone(), from, wanted).await? {
+            return Ok(part);
+        }
+        // The file is not there yet, or is just being begun: under the lock it is one or the other.
+        let mut log = self.lock(job).await;
+        log.length().await?;
+        let unwritten = log.writing.unwritten.clone();
+        if !unwritten.is_empty() {
+            let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(unwritten.len());
+            return Ok(unwritten.slice(at(from)..at(from + wanted)));
+        }
+        let part = read_file(entry.clone(), from, wanted).await?;
+        part.ok_or_else(|| failed("read", &entry.path)(io::ErrorKind::UnexpectedEof.into()))
     }
 
     /// Tells the committed length, now and whenever it has grown.
@@ -131,6 +149,7 @@ impl Logs {
             forget_unused(&mut entries);
         }
         let entry = Arc::new(Entry {
+            job: job.clone(),
             path: self.folder.join(format!("{job}.log")),
             writing: Arc::default(),
             length: watch::Sender::new(0),
@@ -188,9 +207,28 @@ impl LockedLog {
         if let Some(length) = self.entry.committed() {
             return Ok(length);
         }
-        let entry = self.entry.clone();
-        let (length, at_line_start) = blocking(move || measure(&entry.path)).await?;
-        self.writing.at_line_start = at_line_start;
+        let row = self.store.job(&self.entry.job).await;
+        let row =
+            row.map_err(|error| failed("find the beginning of", &self.entry.path)(io::Error::other(error)))?;
+        let begins = row.map_or_else(Bytes::new, |row| {
+            text(row.submitted_ms, &acceptance(&row.plan)).into()
+        });
+        let (entry, expected) = (self.entry.clone(), begins.clone());
+        let found = blocking(move || measure(&entry.path, &expected)).await?;
+        let length = match found {
+            Found::Begun {
+                length,
+                at_line_start,
+            } => {
+                self.writing.at_line_start = at_line_start;
+                length
+            }
+            Found::Nothing => {
+                self.writing.at_line_start = true;
+                self.writing.unwritten = begins.clone();
+                begins.len() as u64
+            }
+        };
         self.entry.announce(length);
         Ok(length)
     }
@@ -211,19 +249,25 @@ impl LockedLog {
             return Ok(offset);
         };
         let end = offset + part.len() as u64;
+        let (part, begin) = match self.writing.unwritten.len() {
+            0 => (part, offset),
+            _ => ([&self.writing.unwritten[..], &part].concat().into(), 0),
+        };
         let file = self.file().await?;
         let entry = self.entry.clone();
         blocking(move || {
-            file.write_all_at(&part, offset).map_err(|source| {
+            file.write_all_at(&part, begin).map_err(|source| {
                 // Cut back to what is committed; what cannot be cut is overwritten by the next append,
                 // and nobody reads beyond the committed length.
-                if let Err(error) = file.set_len(offset) {
+                if let Err(error) = file.set_len(begin) {
                     tracing::error!(path = %entry.path.display(), %error, "a log could not be cut back");
                 }
                 failed("append to", &entry.path)(source)
             })
         })
         .await?;
+        polyphemus_fault::point("log.appended");
+        self.writing.unwritten.clear();
         self.writing.at_line_start = last == b'\n';
         self.entry.announce(end);
         Ok(end)
@@ -232,39 +276,21 @@ impl LockedLog {
     /// Appends lines of the server itself, each with the time, on lines of their own.
     pub(crate) async fn append_lines(&mut self, now_ms: i64, lines: &[String]) -> Result<u64, LogError> {
         self.length().await?;
-        let time = Timestamp::from_millisecond(now_ms).unwrap_or(Timestamp::UNIX_EPOCH);
-        let mut text = String::new();
+        let mut text = text(now_ms, lines);
         if !self.writing.at_line_start {
-            text.push('\n');
-        }
-        for line in lines {
-            let line = line.replace(['\n', '\r'], " ");
-            writeln!(text, "{time:.3} {line}").expect("writing to a String cannot fail");
+            text.insert(0, '\n');
         }
         self.append(text.into()).await
     }
 
     /// Returns when everything that was appended is on the disk.
     pub(crate) async fn sync(&mut self) -> Result<(), LogError> {
-        if self.length().await? == 0 {
+        let length = self.length().await?;
+        if length == self.writing.unwritten.len() as u64 {
             return Ok(());
         }
         let (file, entry) = (self.file().await?, self.entry.clone());
         blocking(move || file.sync_data().map_err(failed("write to disk", &entry.path))).await
-    }
-
-    /// Deletes a log that was made for a job which did not come to be.
-    pub(crate) async fn delete(mut self) -> Result<(), LogError> {
-        self.writing.file = None;
-        self.entry.announce(0);
-        let entry = self.entry.clone();
-        blocking(move || match std::fs::remove_file(&entry.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(failed("delete", &entry.path)(error))
-            }
-            _ => Ok(()),
-        })
-        .await
     }
 
     async fn file(&mut self) -> Result<Arc<File>, LogError> {
@@ -287,22 +313,71 @@ impl LockedLog {
     }
 }
 
-/// The length of a log and whether it is empty or ends with a newline. A log that is not there is
-/// empty.
-fn measure(path: &Path) -> Result<(u64, bool), LogError> {
+/// Lines of the server itself, each with the time.
+fn text(at_ms: i64, lines: &[String]) -> String {
+    let time = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
+    let mut text = String::new();
+    for line in lines {
+        let line = line.replace(['\n', '\r'], " ");
+        writeln!(text, "{time:.3} {line}").expect("writing to a String cannot fail");
+    }
+    text
+}
+
+/// What there is of a log's file.
+enum Found {
+    /// No file, or one whose first append a crash cut off: it has not even the whole acceptance.
+    Nothing,
+    Begun {
+        length: u64,
+        at_line_start: bool,
+    },
+}
+
+/// Looks at the file of a log that begins with `begins`.
+fn measure(path: &Path, begins: &[u8]) -> Result<Found, LogError> {
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((0, true)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(error) => return Err(failed("open", path)(error)),
     };
     let length = file.metadata().map_err(failed("look at", path))?.len();
-    let Some(last) = length.checked_sub(1) else {
-        return Ok((0, true));
+    if length < begins.len() as u64 {
+        let torn = std::fs::read(path).map_err(failed("read", path))?;
+        if begins.starts_with(&torn) {
+            return Ok(Found::Nothing);
+        }
+    }
+    let at_line_start = match length.checked_sub(1) {
+        None => true,
+        Some(last) => {
+            let mut byte = [0];
+            file.read_exact_at(&mut byte, last)
+                .map_err(failed("read", path))?;
+            byte == *b"\n"
+        }
     };
-    let mut byte = [0];
-    file.read_exact_at(&mut byte, last)
-        .map_err(failed("read", path))?;
-    Ok((length, byte == *b"\n"))
+    Ok(Found::Begun {
+        length,
+        at_line_start,
+    })
+}
+
+/// `None` if the file is not there or does not reach so far.
+async fn read_file(entry: Arc<Entry>, from: u64, length: u64) -> Result<Option<Bytes>, LogError> {
+    blocking(move || {
+        let file = match File::open(&entry.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file.map_err(failed("open", &entry.path))?,
+        };
+        let mut part = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+        match file.read_exact_at(&mut part, from) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(failed("read", &entry.path)(error)),
+            Ok(()) => Ok(Some(part.into())),
+        }
+    })
+    .await
 }
 
 fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LogError {

@@ -23,6 +23,7 @@ mod worker;
 pub use attempt::Attempt;
 pub use error::AppError;
 pub use submit::Submission;
+pub(crate) use submit::acceptance;
 pub(crate) use waiting::{Ready, Waiting};
 pub(crate) use worker::{EMBEDDED, REMEMBERED_MS};
 
@@ -31,7 +32,7 @@ use crate::log::Logs;
 use crate::reconcile;
 use crate::store::Store;
 use jiff::Timestamp;
-use polyphemus_artifacts::Blobs;
+use polyphemus_artifacts::{Blobs, Replayed};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,7 +46,7 @@ pub struct App(pub(crate) Arc<Inner>);
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) config: Config,
-    pub(crate) store: Store,
+    pub(crate) store: Arc<Store>,
     pub(crate) blobs: Blobs,
     pub(crate) logs: Logs,
     uploads: PathBuf,
@@ -72,9 +73,9 @@ impl App {
         let lock = lock::InstanceLock::take(instance)?;
         let uploads = instance.join("uploads");
         empty(&uploads)?;
-        let blobs = Blobs::open_folder(&instance.join("blobs"))?;
-        let logs = Logs::open(&instance.join("logs"))?;
-        let store = Store::open(instance).await.map_err(refuse_to_open)?;
+        let blobs = open_blobs(&instance.join("blobs"))?;
+        let store = Arc::new(Store::open(instance).await.map_err(refuse_to_open)?);
+        let logs = Logs::open(&instance.join("logs"), store.clone())?;
         let workers = worker::Workers::new(store.worker_list(now_ms() - worker::REMEMBERED_MS).await?);
         let app = Self(Arc::new(Inner {
             config: config.clone(),
@@ -155,6 +156,19 @@ pub(crate) fn now_ms() -> i64 {
 /// A duration in whole milliseconds.
 pub(crate) fn ms(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn open_blobs(folder: &Path) -> Result<Blobs, AppError> {
+    let (blobs, replayed) = Blobs::open_journaled(folder)?;
+    if replayed != Replayed::default() {
+        tracing::warn!(
+            restored = replayed.restored,
+            damaged = replayed.damaged,
+            "the server did not end in order; contents were restored from the journal, and damaged entries \
+             of it, one of which may be an upload that was never answered, were passed over"
+        );
+    }
+    Ok(blobs)
 }
 
 /// What a crash left in the middle of an upload belongs to nobody.

@@ -30,32 +30,35 @@ pub struct Submission {
 }
 
 impl App {
-    /// Makes a job of a submission. When this returns `Ok` everything is durable, and a worker that
-    /// waits for such a stage is being woken.
+    /// Makes a job of a submission whose contents are all stored. When this returns `Ok` everything is
+    /// durable, and a worker that waits for such a stage is being woken.
     pub async fn submit(&self, submission: Submission) -> Result<Submitted, AppError> {
+        self.submit_staged(submission, self.0.blobs.clone()).await
+    }
+
+    /// As [`App::submit`], of contents some of which `blobs`, a handle on the application's own, only
+    /// holds: they are stored when the job has a plan.
+    pub async fn submit_staged(&self, submission: Submission, blobs: Blobs) -> Result<Submitted, AppError> {
         check_options(&submission.options)?;
-        self.check_stored(&submission).await?;
-        let design = self.design(&submission.tree).await?;
+        check_stored(&blobs, &submission).await?;
+        let design = design(&blobs, &submission.tree).await?;
         let plan = flow::plan(&submission.options, &design, &self.0.config.flow);
         // What was stored for a job that does not come to be is of no use any more.
         let mut plan = plan.inspect_err(|_| self.0.trees_dropped.store(true, Ordering::Relaxed))?;
         drop(design);
         plan.notes.splice(0..0, submission.notes.iter().cloned());
         let app = self.clone();
-        self.to_its_end(async move { app.insert(submission, plan).await })
-            .await
+        self.to_its_end(async move {
+            blobs.commit().await?;
+            polyphemus_fault::point("submit.contents_stored");
+            app.insert(submission, plan).await
+        })
+        .await
     }
 
     async fn insert(&self, submission: Submission, plan: Plan) -> Result<Submitted, AppError> {
         let id = new_id()?;
         let now_ms = now_ms();
-        let lines = lines(&plan);
-        // Held until the job is there, so that its log begins with its acceptance.
-        let mut log = self.0.logs.lock(&id).await;
-        if let Err(error) = log.append_lines(now_ms, &lines).await {
-            log.delete().await?;
-            return Err(error.into());
-        }
         let shapes: Vec<Shape> = plan.stages.iter().map(Shape::of).collect();
         let title = submission.options.get("hwname").map_or("", String::as_str);
         let insert = InsertJob {
@@ -73,16 +76,10 @@ impl App {
             tree: submission.tree_hash,
             shapes: shapes.clone(),
             shapes_known: false,
-            message: lines.first().cloned().unwrap_or_default(),
+            message: accepted(&plan),
         };
-        let inserted = match self.0.store.job_insert(insert).await {
-            Ok(inserted) => inserted,
-            Err(error) => {
-                log.delete().await?;
-                return Err(error.into());
-            }
-        };
-        drop(log);
+        let inserted = self.0.store.job_insert(insert).await?;
+        polyphemus_fault::point("submit.job_inserted");
         self.0.watches.announce(&id, inserted.event);
         if let Some(shape) = shapes.first().and_then(|shape| self.0.store.shape(&shape.key)) {
             self.0.waiting.wake(Ready {
@@ -96,39 +93,38 @@ impl App {
             notes: plan.notes,
         })
     }
+}
 
-    /// Nothing of the tree may be missing: a worker would find out hours later. Looking also keeps
-    /// the contents from being collected before the job is there.
-    async fn check_stored(&self, submission: &Submission) -> Result<(), AppError> {
-        let entries = submission.tree.entries().iter();
-        let mut hashes: Vec<BlobHash> = entries.map(|entry| entry.hash.clone()).collect();
-        hashes.push(submission.tree_hash.clone().into());
-        match self.0.blobs.missing(&hashes).await?.first() {
-            None => Ok(()),
-            Some(hash) => Err(AppError::Conflict(format!(
-                "the content {hash} of the design is not on the server; send it, then submit again"
-            ))),
-        }
+/// Nothing of the tree may be missing: a worker would find out hours later. Looking also keeps the
+/// contents from being collected before the job is there.
+async fn check_stored(blobs: &Blobs, submission: &Submission) -> Result<(), AppError> {
+    let entries = submission.tree.entries().iter();
+    let mut hashes: Vec<BlobHash> = entries.map(|entry| entry.hash.clone()).collect();
+    hashes.push(submission.tree_hash.clone().into());
+    match blobs.missing(&hashes).await?.first() {
+        None => Ok(()),
+        Some(hash) => Err(AppError::Conflict(format!(
+            "the content {hash} of the design is not on the server; send it, then submit again"
+        ))),
     }
+}
 
-    async fn design(&self, tree: &Tree) -> Result<Design, AppError> {
-        let texts = tree
-            .entries()
-            .iter()
-            .filter(|entry| wants_text(&entry.path, entry.size_bytes));
-        if texts.map(|entry| entry.size_bytes).sum::<u64>() > TEXTS_BYTES {
-            return Err(AppError::TooLarge(format!(
-                "the sources and constraints of the design are more than {} MiB; hand in only those that are \
-                 needed",
-                TEXTS_BYTES >> 20
-            )));
-        }
-        let entries: Vec<Entry> = tree.entries().to_vec();
-        let files = stream::iter(entries)
-            .map(|entry| read_text(self.0.blobs.clone(), entry))
-            .buffer_unordered(READS_AT_ONCE);
-        Ok(Design::new(files.try_collect::<Vec<_>>().await?))
+async fn design(blobs: &Blobs, tree: &Tree) -> Result<Design, AppError> {
+    let texts = tree
+        .entries()
+        .iter()
+        .filter(|entry| wants_text(&entry.path, entry.size_bytes));
+    if texts.map(|entry| entry.size_bytes).sum::<u64>() > TEXTS_BYTES {
+        return Err(AppError::TooLarge(format!(
+            "the sources and constraints of the design are more than {} MiB; hand in only those that are needed",
+            TEXTS_BYTES >> 20
+        )));
     }
+    let entries: Vec<Entry> = tree.entries().to_vec();
+    let files = stream::iter(entries)
+        .map(|entry| read_text(blobs.clone(), entry))
+        .buffer_unordered(READS_AT_ONCE);
+    Ok(Design::new(files.try_collect::<Vec<_>>().await?))
 }
 
 async fn read_text(blobs: Blobs, entry: Entry) -> Result<(String, DesignFile), AppError> {
@@ -155,14 +151,20 @@ fn check_options(options: &BTreeMap<String, String>) -> Result<(), AppError> {
 }
 
 /// The first lines of the job's log.
-fn lines(plan: &Plan) -> Vec<String> {
-    let accepted = format!("accepted: flow {}, mode {}", plan.flow, plan.mode);
+pub(crate) fn acceptance(plan: &Plan) -> Vec<String> {
     let decisions = plan
         .decisions
         .iter()
         .map(|(name, value)| format!("decided: {name} = {value}"));
     let notes = plan.notes.iter().map(|note| format!("note: {note}"));
-    std::iter::once(accepted).chain(decisions).chain(notes).collect()
+    std::iter::once(accepted(plan))
+        .chain(decisions)
+        .chain(notes)
+        .collect()
+}
+
+fn accepted(plan: &Plan) -> String {
+    format!("accepted: flow {}, mode {}", plan.flow, plan.mode)
 }
 
 fn new_id() -> Result<JobId, AppError> {

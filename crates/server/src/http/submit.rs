@@ -80,8 +80,8 @@ pub(super) async fn original(
 }
 
 async fn submit(site: &Site, upload: Upload) -> Result<Submitted, ApiError> {
-    let blobs = site.app.blobs();
-    let unpacked = unpack(&upload.archive, upload.format, blobs, &site.config.limits).await?;
+    let blobs = site.app.blobs().staged();
+    let unpacked = unpack(&upload.archive.path(), upload.format, &blobs, &site.config.limits).await?;
     let tree_hash = blobs.put_tree(&unpacked.tree).await?;
     let submission = Submission {
         tree: unpacked.tree,
@@ -89,5 +89,5 @@ async fn submit(site: &Site, upload: Upload) -> Result<Submitted, ApiError> {
         options: upload.options,
         notes: unpacked.notes,
     };
-    Ok(site.app.submit(submission).await?)
+    Ok(site.app.submit_staged(submission, blobs).await?)
 }

@@ -1,5 +1,5 @@
-//! Takes a multipart upload apart: the archive streams into a temporary file, the other parts are
-//! options. Whatever way it ends, nothing is left behind but what the caller keeps.
+//! Takes a multipart upload apart: the archive stays in memory if it is small and streams into a
+//! temporary file otherwise, the other parts are options. Whatever way it ends, nothing is left behind.
 
 use super::Site;
 use super::error::{ApiError, ApiResult};
@@ -10,13 +10,15 @@ use axum::http::StatusCode;
 use futures::StreamExt as _;
 use polyphemus_api::error::ErrorCode;
 use polyphemus_artifacts::Format;
+use rustix::fs::{MemfdFlags, memfd_create};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use tempfile::{NamedTempFile, TempPath};
 use tokio::task::JoinHandle;
 
 /// What stands in the parser's memory at most: no archive goes through it, so more is an attack.
@@ -25,7 +27,7 @@ const UNPARSED_LIMIT_BYTES: u64 = 4 << 20;
 const OPTION_LIMIT_BYTES: usize = 64 << 10;
 /// Parts of a form: far more than there are options.
 const PARTS_LIMIT: usize = 256;
-/// Written to the disk at a time, in bytes.
+/// Written to the disk at a time, in bytes. An archive that is smaller does not go there.
 const BATCH_BYTES: usize = 1 << 20;
 /// How long a refused upload is read on, so that the client comes to read the refusal.
 const LINGER: Duration = Duration::from_secs(5);
@@ -38,13 +40,29 @@ const MORE_OPTIONS: &str = "options";
 /// A whole upload.
 #[derive(Debug)]
 pub(super) struct Upload {
-    /// Deleted when dropped.
-    pub(super) archive: TempPath,
+    pub(super) archive: Archive,
     /// As its name says; an operator may allow names that say nothing.
     pub(super) format: Option<Format>,
     pub(super) options: BTreeMap<String, String>,
     /// The form of our own page sent it and wants to be led to the job.
     pub(super) browser: bool,
+}
+
+/// A file without a name, in memory or on the disk, which is gone when this is dropped.
+#[derive(Debug)]
+pub(super) struct Archive(File);
+
+impl Archive {
+    fn in_memory(batch: &[Bytes]) -> io::Result<Self> {
+        let mut file = File::from(memfd_create("upload", MemfdFlags::CLOEXEC)?);
+        batch.iter().try_for_each(|chunk| file.write_all(chunk))?;
+        Ok(Self(file))
+    }
+
+    /// By which it can be opened as long as this is there.
+    pub(super) fn path(&self) -> PathBuf {
+        format!("/proc/self/fd/{}", self.0.as_raw_fd()).into()
+    }
 }
 
 /// Reads the request to its end. `query` are the options in its address.
@@ -77,7 +95,7 @@ pub(super) async fn receive(
 
 #[derive(Debug, Default)]
 struct Form {
-    archive: Option<(TempPath, Option<Format>)>,
+    archive: Option<(Archive, Option<Format>)>,
     options: BTreeMap<String, String>,
     browser: bool,
     intake: Arc<Intake>,
@@ -140,10 +158,9 @@ impl Form {
             ));
         }
         let limit_bytes = site.config.upload_limit_bytes;
-        let archive = NamedTempFile::new_in(site.app.upload_folder()).map_err(write_failed)?;
-        let (file, path) = archive.into_parts();
-        store(field, file, limit_bytes, &self.intake).await?;
-        self.archive = Some((path, format));
+        let folder = site.app.upload_folder();
+        let archive = store(field, folder, limit_bytes, &self.intake).await?;
+        self.archive = Some((archive, format));
         Ok(())
     }
 
@@ -188,10 +205,10 @@ impl Form {
     }
 }
 
-/// Streams the field into the file, writing one batch while the next one arrives.
-async fn store(mut field: Field<'_>, file: File, limit_bytes: u64, intake: &Intake) -> ApiResult<()> {
+/// Streams the field into a file of the folder, writing one batch while the next one arrives.
+async fn store(mut field: Field<'_>, folder: &Path, limit_bytes: u64, intake: &Intake) -> ApiResult<Archive> {
     let (mut batch, mut batch_bytes, mut size_bytes) = (Vec::new(), 0, 0u64);
-    let mut writing: JoinHandle<io::Result<File>> = tokio::task::spawn_blocking(|| Ok(file));
+    let mut writing: Option<JoinHandle<io::Result<File>>> = None;
     while let Some(chunk) = field.chunk().await.map_err(broken_off)? {
         intake.parsed();
         size_bytes += chunk.len() as u64;
@@ -204,13 +221,21 @@ async fn store(mut field: Field<'_>, file: File, limit_bytes: u64, intake: &Inta
         batch_bytes += chunk.len();
         batch.push(chunk);
         if batch_bytes >= BATCH_BYTES {
-            let file = written(writing).await?;
-            writing = write(file, std::mem::take(&mut batch));
+            let file = match writing {
+                Some(writing) => written(writing).await?,
+                None => tempfile::tempfile_in(folder).map_err(write_failed)?,
+            };
+            writing = Some(write(file, std::mem::take(&mut batch)));
             batch_bytes = 0;
         }
     }
-    let file = written(writing).await?;
-    written(write(file, batch)).await.map(drop)
+    match writing {
+        None => Archive::in_memory(&batch).map_err(write_failed),
+        Some(writing) => {
+            let file = written(writing).await?;
+            written(write(file, batch)).await.map(Archive)
+        }
+    }
 }
 
 fn write(mut file: File, batch: Vec<Bytes>) -> JoinHandle<io::Result<File>> {
