@@ -16,6 +16,8 @@ pub const POINTS: &[&str] = &[
     "blobs.renamed",
     "submit.contents_stored",
     "submit.job_inserted",
+    "store.before_commit",
+    "store.committed",
     "log.appended",
 ];
 

@@ -1,13 +1,11 @@
-//! Jobs in the database: the row, its insertion, the lists.
+//! Jobs in the database: the row and the lists.
 
-use super::event::event_insert;
-use super::shape::{Shape, shape_insert};
-use super::writer::{Command, Tx};
+use super::writer::Tx;
 use super::{Store, StoreError, job_state, query, unreadable};
 use crate::app::AppError;
 use polyphemus_api::job::JobRow as JobLine;
 use polyphemus_core::flow::{Flow, JobOptions};
-use polyphemus_core::{JobId, JobState, Plan, StageState, TreeHash, job};
+use polyphemus_core::{JobId, JobState, Plan, TreeHash};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
@@ -33,97 +31,7 @@ pub(super) struct JobKey {
     pub(super) state: JobState,
 }
 
-/// Inserts a job with its stages, the first of them queued, and its first event.
-/// Gives the event's number.
-#[derive(Debug)]
-pub(crate) struct InsertJob {
-    pub(crate) id: JobId,
-    pub(crate) title: String,
-    pub(crate) submitted_ms: i64,
-    /// JSON
-    pub(crate) options: String,
-    pub(crate) flow: Flow,
-    pub(crate) mode: String,
-    /// JSON
-    pub(crate) plan: String,
-    pub(crate) tree: TreeHash,
-    /// One for each stage, in the order of the plan.
-    pub(crate) shapes: Vec<Shape>,
-    /// Whether all shapes are in the database already.
-    pub(crate) shapes_known: bool,
-    pub(crate) message: String,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Inserted {
-    pub(crate) seq: i64,
-    pub(crate) event: i64,
-}
-
-impl Command for InsertJob {
-    type Done = Inserted;
-
-    async fn run(&self, tx: &mut Tx) -> Result<Inserted, StoreError> {
-        let names: Vec<_> = self.shapes.iter().map(|shape| shape.stage).collect();
-        let stages = job::first_stages(&names, self.submitted_ms);
-        let state = JobState::of(&stages);
-        let seq = tx.next("job").await?;
-        let inserted = sqlx::query(query::JOB_INSERT)
-            .bind(seq)
-            .bind(self.id.as_str())
-            .bind(&self.title)
-            .bind(state.as_str())
-            .bind(self.submitted_ms)
-            .bind(self.flow.as_str())
-            .bind(&self.mode)
-            .bind(&self.options)
-            .bind(&self.plan)
-            .bind(self.tree.as_str())
-            .execute(tx.connection())
-            .await?;
-        if inserted.rows_affected() == 0 {
-            return Err(StoreError::Refused(AppError::Conflict(format!(
-                "there is a job {} already",
-                self.id
-            ))));
-        }
-        for ((position, stage), shape) in stages.iter().enumerate().zip(&self.shapes) {
-            if !self.shapes_known {
-                shape_insert(tx, shape).await?;
-            }
-            let not_before_ms = match stage.state {
-                StageState::Queued { not_before_ms } => Some(not_before_ms),
-                _ => None,
-            };
-            sqlx::query(query::STAGE_INSERT)
-                .bind(seq)
-                .bind(position as i64)
-                .bind(stage.name.as_str())
-                .bind(&shape.key)
-                .bind(stage.state.word())
-                .bind(not_before_ms)
-                .execute(tx.connection())
-                .await?;
-        }
-        let first = stages
-            .first()
-            .ok_or_else(|| unreadable("a plan", "it has no stage"))?;
-        let event = event_insert(tx, seq, self.submitted_ms, state, first, &self.message).await?;
-        tx.count(state, 1);
-        Ok(Inserted { seq, event })
-    }
-}
-
 impl Store {
-    /// Inserts a job; afterwards its shapes can be claimed.
-    pub(crate) async fn job_insert(&self, mut insert: InsertJob) -> Result<Inserted, StoreError> {
-        let shapes = insert.shapes.clone();
-        insert.shapes_known = shapes.iter().all(|shape| self.shape(&shape.key).is_some());
-        let inserted = self.write(insert).await?;
-        self.shape_remember(&shapes);
-        Ok(inserted)
-    }
-
     pub(crate) async fn job(&self, id: &JobId) -> Result<Option<JobRow>, StoreError> {
         let row = sqlx::query(query::JOB_BY_ID)
             .bind(id.as_str())

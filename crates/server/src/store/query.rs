@@ -81,3 +81,28 @@ queries! {
     WORKER_LIST = "SELECT id, labels, seen_ms FROM worker WHERE seen_ms > $1 ORDER BY seen_ms DESC LIMIT $2";
     WORKER_FORGET = "DELETE FROM worker WHERE seen_ms <= $1";
 }
+
+/// An insertion of one row, as one of so many rows.
+pub(crate) fn of_rows(insert: &str, rows: usize) -> String {
+    let (begin, end) = insert.split_once("VALUES (").unwrap_or((insert, ""));
+    let (row, end) = end.split_once(')').unwrap_or((end, ""));
+    let width = row.matches('$').count();
+    let mut sql = format!("{begin}VALUES ");
+    for number in 0..rows {
+        let mut parameter = number * width;
+        sql.push_str(if number == 0 { "(" } else { ", (" });
+        for (place, value) in row.split(',').enumerate() {
+            if place > 0 {
+                sql.push(',');
+            }
+            if value.trim_start().starts_with('$') {
+                parameter += 1;
+                sql.push_str(&format!(" ${parameter}"));
+            } else {
+                sql.push_str(value);
+            }
+        }
+        sql.push(')');
+    }
+    sql + end
+}

@@ -3,6 +3,7 @@
 //! There is no timer: while one batch is being committed the next one gathers, so that the time of
 //! an fsync is the window of the batch after it.
 
+use super::insert::NewRows;
 use super::{StoreError, query};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -22,6 +23,8 @@ const TRIES: usize = 5;
 /// only the last run counts. If it refuses, it must not have written anything.
 pub(crate) trait Command: Send + Sync + 'static {
     type Done: Send + 'static;
+    /// False for one that only gathers new rows: then those of the commands before it can wait too.
+    const READS: bool = true;
 
     fn run(&self, tx: &mut Tx) -> impl Future<Output = Result<Self::Done, StoreError>> + Send;
 }
@@ -32,6 +35,7 @@ pub(crate) struct Tx {
     transaction: Transaction<'static, Any>,
     counters: BTreeMap<&'static str, i64>,
     job_counts: BTreeMap<JobState, i64>,
+    new_rows: NewRows,
 }
 
 impl Tx {
@@ -57,7 +61,16 @@ impl Tx {
         *self.job_counts.entry(state).or_default() += change;
     }
 
+    pub(super) fn new_rows(&mut self) -> &mut NewRows {
+        &mut self.new_rows
+    }
+
+    async fn insert_new_rows(&mut self) -> Result<(), StoreError> {
+        std::mem::take(&mut self.new_rows).insert(self).await
+    }
+
     async fn commit(mut self) -> Result<(), StoreError> {
+        self.insert_new_rows().await?;
         for (name, value) in std::mem::take(&mut self.counters) {
             sqlx::query(query::COUNTER_SET)
                 .bind(value)
@@ -74,7 +87,10 @@ impl Tx {
                     .await?;
             }
         }
-        Ok(self.transaction.commit().await?)
+        polyphemus_fault::point("store.before_commit");
+        self.transaction.commit().await?;
+        polyphemus_fault::point("store.committed");
+        Ok(())
     }
 }
 
@@ -136,6 +152,9 @@ impl<C: Command> Queued for Waiting<C> {
     fn run<'a>(&'a mut self, tx: &'a mut Tx) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
             self.done = None;
+            if C::READS {
+                tx.insert_new_rows().await?;
+            }
             self.done = Some(match self.command.run(tx).await {
                 Ok(done) => Ok(done),
                 Err(refused @ StoreError::Refused(_)) => Err(refused),
@@ -197,6 +216,7 @@ async fn try_write(pool: &AnyPool, batch: &mut [Box<dyn Queued>]) -> Result<(), 
         transaction: pool.begin().await?,
         counters: BTreeMap::new(),
         job_counts: BTreeMap::new(),
+        new_rows: NewRows::default(),
     };
     for waiting in batch {
         waiting.run(&mut tx).await?;

@@ -73,11 +73,16 @@ impl TestServer {
         assert_eq!(self.uploads(), Vec::<String>::new(), "an upload was left behind");
     }
 
-    /// What lies in the folder for uploads at work.
+    /// What lies in the folder for uploads at work, with a name or only open.
     pub fn uploads(&self) -> Vec<String> {
-        let folder = std::fs::read_dir(self.instance.path().join("uploads")).unwrap();
-        folder
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        let folder = self.instance.path().join("uploads");
+        let named = std::fs::read_dir(&folder).unwrap();
+        let named = named.map(|entry| entry.unwrap().path());
+        let open = std::fs::read_dir("/proc/self/fd").unwrap();
+        let open = open.filter_map(|fd| std::fs::read_link(fd.unwrap().path()).ok());
+        named
+            .chain(open.filter(|path| path.starts_with(&folder)))
+            .map(|path| path.display().to_string())
             .collect()
     }
 
