@@ -18,7 +18,10 @@ pub const POINTS: &[&str] = &[
     "submit.job_inserted",
     "store.before_commit",
     "store.committed",
+    "claim.committed",
+    "change.committed",
     "log.appended",
+    "blobs.deleted",
 ];
 
 /// Kills this process (SIGKILL) if it was told to die here.

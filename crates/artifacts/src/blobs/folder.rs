@@ -222,7 +222,10 @@ impl Folder {
             return Ok(None);
         }
         match fs::remove_file(&path) {
-            Ok(()) => Ok(Some(size_bytes)),
+            Ok(()) => {
+                polyphemus_fault::point("blobs.deleted");
+                Ok(Some(size_bytes))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(BlobError::io("delete", &path, error)),
         }

@@ -267,3 +267,68 @@ fn answer_all(requests: impl IntoIterator<Item = Request>, error: &BlobError) {
 fn sync_filesystem(root: &File, path: &Path) -> Result<(), BlobError> {
     rustix::fs::syncfs(root).map_err(|error| BlobError::io("write to disk all of", path, error.into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    /// A writer whose segment is this device.
+    fn writer(folder: &TempDir, device: &str) -> Writer {
+        let folder = Arc::new(Folder::open(&folder.path().join("blobs")).unwrap());
+        Writer {
+            root: Arc::new(File::open(folder.root()).unwrap()),
+            current: Segment::on(Path::new(device)),
+            other: Segment::on(Path::new("/dev/null")),
+            folder,
+            syncing: None,
+            broken: false,
+        }
+    }
+
+    fn store(writer: &mut Writer, content: &'static [u8]) -> (BlobHash, Result<(), BlobError>) {
+        let hash = BlobHash::from_bytes(*blake3::hash(content).as_bytes());
+        let (answer, answered) = oneshot::channel();
+        let contents = vec![(hash.clone(), Bytes::from_static(content))];
+        writer.store(vec![Request { contents, answer }]);
+        (hash, answered.blocking_recv().unwrap())
+    }
+
+    #[test]
+    fn a_full_disk_refuses_what_it_cannot_keep_and_goes_on_when_there_is_space() {
+        let folder = TempDir::new().unwrap();
+        let mut writer = writer(&folder, "/dev/full");
+        let (hash, refused) = store(&mut writer, b"too much");
+        assert!(matches!(refused, Err(BlobError::NoSpace { .. })), "{refused:?}");
+        assert!(writer.folder.stat(&hash).unwrap().is_none(), "nothing half-made");
+        let (segment, _) = Segment::open(&folder.path().join("space")).unwrap();
+        writer.current = segment;
+        writer.current.clear().unwrap();
+        let (hash, stored) = store(&mut writer, b"too much");
+        stored.unwrap();
+        assert!(writer.folder.stat(&hash).unwrap().is_some());
+        assert!(!writer.broken);
+    }
+
+    #[test]
+    fn after_a_failed_sync_each_content_is_synced_on_its_own() {
+        let folder = TempDir::new().unwrap();
+        // Takes every byte and cannot be synced.
+        let mut writer = writer(&folder, "/dev/null");
+        let (hash, refused) = store(&mut writer, b"first");
+        assert!(matches!(refused, Err(BlobError::Io { .. })), "{refused:?}");
+        assert!(
+            writer.folder.stat(&hash).unwrap().is_none(),
+            "it is promised to nobody"
+        );
+        let (hash, stored) = store(&mut writer, b"second");
+        stored.unwrap();
+        assert!(writer.folder.stat(&hash).unwrap().is_some());
+        assert_eq!(writer.current.size_bytes(), before_the_failure(b"first"));
+    }
+
+    /// The segment's head, the entry's head, and its content, filled up.
+    fn before_the_failure(content: &[u8]) -> u64 {
+        64 + 64 + content.len().next_multiple_of(8) as u64
+    }
+}

@@ -58,7 +58,9 @@ impl Read for ArchiveReader {
                 return Ok(count);
             }
             let mut buffer = std::mem::take(&mut self.buffer);
-            buffer.resize(BUFFER_BYTES, 0);
+            // No larger than the file: a small archive has several readers, each with its own.
+            let size = usize::try_from(self.size_bytes).unwrap_or(BUFFER_BYTES);
+            buffer.resize(BUFFER_BYTES.min(size.max(1)), 0);
             let count = self.fetch(&mut buffer, self.position)?;
             buffer.truncate(count);
             self.buffer = buffer;

@@ -15,6 +15,9 @@ use zip::ZipReadOptions;
 use zip::read::HasZipMetadata as _;
 use zip::result::ZipError;
 
+/// Of an archive that one thread unpacks, in bytes.
+const SMALL_BYTES: u64 = 64 * 1024;
+
 /// One archive being unpacked by several threads.
 #[derive(Debug)]
 struct Unpacking {
@@ -29,7 +32,7 @@ struct Unpacking {
 /// Stores the files of a zip archive and gives their tree.
 pub(super) async fn unpack(source: Source, blobs: &Blobs, limits: &Limits) -> Result<Unpacked, UnpackError> {
     let (blobs, bounds) = (blobs.clone(), limits.clone());
-    let (unpacking, directories, dropped) = blocking(move || {
+    let (unpacking, contents, directories, dropped) = blocking(move || {
         let reader = ArchiveReader::new(source.file.clone(), source.size_bytes);
         let Directory {
             members,
@@ -47,16 +50,20 @@ pub(super) async fn unpack(source: Source, blobs: &Blobs, limits: &Limits) -> Re
             next: AtomicUsize::new(0),
             stop: Stop::default(),
         };
-        Ok((Arc::new(unpacking), directories, dropped))
+        // A small one is unpacked here and now: more threads would cost more than they bring.
+        let contents = match unpacking.source.size_bytes {
+            ..=SMALL_BYTES => unpacking.run()?,
+            _ => Vec::with_capacity(unpacking.members.len()),
+        };
+        Ok((Arc::new(unpacking), contents, directories, dropped))
     })
     .await?;
     let _stop = StopOnDrop(unpacking.stop.clone());
-    let mut threads = JoinSet::new();
-    for _ in 0..unpacking.members.len().min(FILES_AT_ONCE) {
+    let (mut threads, mut contents) = (JoinSet::new(), contents);
+    for _ in contents.len()..unpacking.members.len().min(FILES_AT_ONCE) {
         let unpacking = unpacking.clone();
         threads.spawn_blocking(move || unpacking.run());
     }
-    let mut contents = Vec::with_capacity(unpacking.members.len());
     while let Some(done) = threads.join_next().await {
         contents.extend(joined(done)?);
     }
@@ -106,7 +113,9 @@ impl Unpacking {
             Kind::Symlink => return read_link(name, content),
             Kind::File(mode) => mode,
         };
-        buffer.resize(CHUNK_BYTES, 0);
+        // One byte more than it says to have, so that its end shows at once.
+        let size = usize::try_from(declared_bytes).unwrap_or(CHUNK_BYTES);
+        buffer.resize(size.saturating_add(1).clamp(4096, CHUNK_BYTES), 0);
         let mut writer = BlobWriter::new(&self.blobs);
         loop {
             match content.read(buffer) {

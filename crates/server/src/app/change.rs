@@ -46,6 +46,7 @@ impl App {
             now_ms,
         };
         let changed = self.0.store.write(change).await?;
+        polyphemus_fault::point("change.committed");
         if drops_trees {
             self.0.trees_dropped.store(true, Ordering::Relaxed);
         }

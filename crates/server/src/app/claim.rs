@@ -72,6 +72,7 @@ impl App {
                 let Some(claimed) = app.0.store.write(claim).await? else {
                     return Ok(None);
                 };
+                polyphemus_fault::point("claim.committed");
                 let (job_seq, position) = (claimed.changed.job_seq, claimed.position);
                 let taken = Taken::new(&app, &claimed);
                 match app.assign(claimed, now_ms).await {

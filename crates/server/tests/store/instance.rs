@@ -124,7 +124,12 @@ pub async fn submit(app: &App) -> JobId {
 }
 
 pub async fn submission(app: &App) -> Submission {
-    let files = [
+    submission_with(app.blobs(), &[]).await
+}
+
+/// The same with more files, whose contents are put where `blobs` puts them.
+pub async fn submission_with(blobs: &Blobs, more: &[(&str, &str)]) -> Submission {
+    let mut files = vec![
         ("blinky.v", include_str!("../../../../examples/blinky/blinky.v")),
         (
             "blinky.pcf",
@@ -135,10 +140,11 @@ pub async fn submission(app: &App) -> Submission {
             include_str!("../../../../examples/blinky/blinky_tb.v"),
         ),
     ];
-    let hash = tree(app.blobs(), &files).await;
+    files.extend(more);
+    let hash = tree(blobs, &files).await;
     let options = [("mode", "hw_emu"), ("hwname", "a blinking light")];
     Submission {
-        tree: app.blobs().get_tree(&hash).await.unwrap(),
+        tree: blobs.get_tree(&hash).await.unwrap(),
         tree_hash: hash,
         options: options.map(|(name, value)| (name.into(), value.into())).into(),
         notes: vec!["a note about the upload".into()],

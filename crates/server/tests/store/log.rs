@@ -69,6 +69,39 @@ async fn a_watcher_sees_every_growth_and_the_last_line() {
     assert!((0..100).all(|number| text.contains(&format!("\nline {number}\n"))));
 }
 
+/// What the server was killed in the middle of, between the job and the first write to its log.
+#[tokio::test]
+async fn a_log_whose_first_write_was_cut_off_begins_with_the_acceptance() {
+    let instance = Instance::start().await;
+    let id = instance.submit().await;
+    let accepted = instance.log(&id).await;
+    assert!(
+        accepted.contains("accepted: flow open, mode hw_emu\n"),
+        "{accepted}"
+    );
+    assert!(
+        accepted.ends_with("note: a note about the upload\n"),
+        "{accepted}"
+    );
+    let path = instance.folder.path().join(format!("logs/{id}.log"));
+    assert!(!path.exists(), "an acceptance needs no file");
+    for torn in [0, 1, accepted.len() / 2, accepted.len() - 1] {
+        std::fs::write(&path, &accepted[..torn]).unwrap();
+        let copy = crate::restart::copy_of(&instance);
+        let config = crate::instance::config(copy.path());
+        let app = polyphemus_server::app::App::open(&config).await.unwrap();
+        let assignment = app.claim(crate::instance::offer("w1", 0)).await.unwrap().unwrap();
+        let log = app.log_read(&id, 0, 1 << 16).await.unwrap();
+        let log = std::str::from_utf8(&log).unwrap();
+        assert_eq!(log.len() as u64, assignment.log_offset);
+        let rest = log
+            .strip_prefix(accepted.as_str())
+            .expect("it begins with the acceptance");
+        assert!(rest.contains(" acquired in state make\n"), "{rest}");
+        assert!(!rest.contains("accepted"), "{rest}");
+    }
+}
+
 #[tokio::test]
 async fn a_log_beyond_the_limit_ends_the_attempt() {
     let instance = Instance::with(|config| config.log_limit_bytes = 4096).await;

@@ -1,6 +1,6 @@
 //! What was answered is there after a kill.
 
-use crate::instance::{Instance, attempt, config, offer, submission, succeeded, tree};
+use crate::instance::{Instance, attempt, config, offer, submission_with, succeeded, tree};
 use polyphemus_core::{JobId, JobState};
 use polyphemus_server::app::{App, AppError};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -32,8 +32,7 @@ async fn a_dropped_instance_that_was_not_closed_is_complete_when_opened_again() 
         .append(&assignment, assignment.log_offset, "half a line")
         .await
         .unwrap();
-    let copy = tempfile::tempdir().unwrap();
-    copy_all(instance.folder.path(), copy.path());
+    let copy = copy_of(&instance);
     let app = App::open(&config(copy.path())).await.unwrap();
     assert_eq!(app.job(&id).await.unwrap().state, JobState::Makeing);
     // A worker of its own process goes on as if nothing had happened.
@@ -58,8 +57,7 @@ async fn the_stages_of_embedded_workers_are_free_at_once_after_a_restart() {
     let (embedded, remote) = (instance.submit().await, instance.submit().await);
     instance.claim("embedded-1").await.unwrap();
     instance.claim("remote-1").await.unwrap();
-    let copy = tempfile::tempdir().unwrap();
-    copy_all(instance.folder.path(), copy.path());
+    let copy = copy_of(&instance);
     let app = App::open(&config(copy.path())).await.unwrap();
     assert_eq!(app.job(&remote).await.unwrap().state, JobState::Makeing);
     let again = app
@@ -88,6 +86,28 @@ async fn uploads_that_a_crash_left_are_gone_at_the_next_start() {
 /// kill -9 in the middle of submissions: whatever was answered is there, whole.
 #[test]
 fn what_was_acknowledged_survives_kill_9() {
+    after_a_kill(|_| {});
+}
+
+/// The files of contents are not synced one by one: the journal must have all that was answered.
+#[test]
+fn what_was_acknowledged_survives_the_loss_of_all_files_that_were_not_synced() {
+    after_a_kill(|instance| {
+        let shards = std::fs::read_dir(instance.join("blobs")).unwrap();
+        let shards = shards.map(|item| item.unwrap().path());
+        let mut lost = 0;
+        for shard in shards.filter(|path| path.file_name().unwrap().len() == 2) {
+            for blob in std::fs::read_dir(shard).unwrap() {
+                // What a power loss leaves of a file that was renamed and never synced.
+                std::fs::write(blob.unwrap().path(), "").unwrap();
+                lost += 1;
+            }
+        }
+        assert!(lost > 600, "{lost}");
+    });
+}
+
+fn after_a_kill(harm: impl FnOnce(&Path)) {
     let folder = tempfile::tempdir().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([
@@ -108,6 +128,7 @@ fn what_was_acknowledged_survives_kill_9() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(acknowledged.len(), 300);
+    harm(folder.path());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let app = App::open(&config(folder.path())).await.unwrap();
@@ -141,11 +162,13 @@ fn child_that_submits_until_it_is_killed() {
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let app = App::open(&config(Path::new(&folder))).await.unwrap();
-        let submission = submission(&app).await;
-        let submitters = (0..8).map(|_| async {
-            loop {
-                let id = app.submit(submission.clone()).await.unwrap().id;
+        let app = &App::open(&config(Path::new(&folder))).await.unwrap();
+        let submitters = (0..8).map(|submitter| async move {
+            for number in 0.. {
+                let blobs = app.blobs().staged();
+                let own = format!("a design of its own, number {number} of {submitter}");
+                let submission = submission_with(&blobs, &[("readme.txt", &own)]).await;
+                let id = app.submit_staged(submission, blobs).await.unwrap().id;
                 let mut out = std::io::stdout().lock();
                 writeln!(out, "acknowledged {id}").unwrap();
                 out.flush().unwrap();
@@ -153,6 +176,13 @@ fn child_that_submits_until_it_is_killed() {
         });
         futures::future::join_all(submitters).await;
     });
+}
+
+/// The instance as a killed server leaves it.
+pub fn copy_of(instance: &Instance) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    copy_all(instance.folder.path(), copy.path());
+    copy
 }
 
 fn copy_all(from: &Path, to: &Path) {

@@ -60,6 +60,18 @@ impl Segment {
         Ok((segment, content))
     }
 
+    /// A segment on a device, which has nothing to read.
+    #[cfg(test)]
+    pub(super) fn on(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            file: OpenOptions::new().write(true).open(path).unwrap(),
+            nonce: [1; NONCE_BYTES],
+            end: 0,
+            pending: Vec::new(),
+        }
+    }
+
     pub(super) fn size_bytes(&self) -> u64 {
         self.end + self.pending.len() as u64
     }
