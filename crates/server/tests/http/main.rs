@@ -15,6 +15,7 @@ mod job;
 mod original;
 mod page;
 mod readme;
+mod refusal;
 mod server;
 mod submit;
 mod worker;

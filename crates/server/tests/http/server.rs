@@ -120,6 +120,27 @@ impl TestServer {
         answer
     }
 
+    /// What comes back for these bytes, also where the server breaks the connection.
+    pub async fn raw_until_reset(&self, sent: &[u8]) -> Vec<u8> {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let address = self.url.strip_prefix("http://").unwrap();
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let (mut reader, mut writer) = stream.into_split();
+        let exchange = async {
+            // Both ways at once: a server that refuses does not read on.
+            let write = async {
+                let _ = writer.write_all(sent).await;
+                let _ = writer.shutdown().await;
+            };
+            let mut answer = Vec::new();
+            let read = async { reader.read_to_end(&mut answer).await };
+            let _ = tokio::join!(write, read);
+            answer
+        };
+        let answer = tokio::time::timeout(PATIENCE, exchange).await;
+        answer.expect("the server ends the connection")
+    }
+
     pub async fn submit(&self, archive: Vec<u8>, options: &[(&str, &str)]) -> JobId {
         let options: BTreeMap<String, String> = options
             .iter()
