@@ -7,6 +7,7 @@ use crate::blob::{BLOB, BLOBS_MISSING, BlobList};
 use crate::error::{ErrorBody, ErrorCode, ErrorDetail};
 use crate::event::{EndEvent, LogEvent, StateEvent};
 use crate::job::{self, Job, JobFiles, JobPage, JobQuery, Submitted};
+use crate::running::{LOOK, RUNNING_FILE, RUNNING_FILES, RunningFiles, Seen, SeenContent};
 use crate::worker::{
     ATTEMPT_KEY, ATTEMPT_LOG, Assignment, CLAIM, ClaimRequest, FINISH, FinishRequest, HEARTBEAT,
     HeartbeatAnswer, LogCommitted, WORKERS, Worker,
@@ -273,8 +274,27 @@ impl Client {
         id: &JobId,
         path: &str,
     ) -> Result<(u64, impl Stream<Item = Result<Bytes, ClientError>> + use<>), ClientError> {
-        let escaped: Vec<String> = path.split('/').map(escape).collect();
-        let path = of_job(job::JOB_FILE, id).replace("{*path}", &escaped.join("/"));
+        let path = of_file(job::JOB_FILE, id, path);
+        let response = self.send(self.request(Method::GET, &path)).await?;
+        Ok((length_of(&response), self.body(response)))
+    }
+
+    /// The files of the stage that runs now.
+    pub async fn running_files(&self, id: &JobId) -> Result<RunningFiles, ClientError> {
+        self.json(
+            self.request(Method::GET, &of_job(RUNNING_FILES, id))
+                .timeout(ANSWER_TIMEOUT),
+        )
+        .await
+    }
+
+    /// The content of a file of the stage that runs now, and its size in bytes.
+    pub async fn running_file(
+        &self,
+        id: &JobId,
+        path: &str,
+    ) -> Result<(u64, impl Stream<Item = Result<Bytes, ClientError>> + use<>), ClientError> {
+        let path = of_file(RUNNING_FILE, id, path);
         let response = self.send(self.request(Method::GET, &path)).await?;
         Ok((length_of(&response), self.body(response)))
     }
@@ -353,6 +373,25 @@ impl Client {
                 .timeout(ANSWER_TIMEOUT),
         )
         .await
+    }
+
+    /// Answers a look.
+    pub async fn look_answer(&self, attempt: &AttemptRef, look: u64, seen: &Seen) -> Result<(), ClientError> {
+        let request = self.of_attempt(Method::POST, &of_look(look), attempt).json(seen);
+        self.send(request.timeout(ANSWER_TIMEOUT)).await.map(drop)
+    }
+
+    /// Answers a look with a part of a file.
+    pub async fn look_content(
+        &self,
+        attempt: &AttemptRef,
+        look: u64,
+        of: &SeenContent,
+        content: Bytes,
+    ) -> Result<(), ClientError> {
+        let request = self.of_attempt(Method::POST, &of_look(look), attempt).query(of);
+        let request = request.body(content).timeout(ANSWER_TIMEOUT);
+        self.send(request).await.map(drop)
     }
 
     /// Appends to the job's log at this offset; the answer is how many bytes are committed.
@@ -505,6 +544,16 @@ fn is_loopback(url: &reqwest::Url) -> bool {
 
 fn of_job(path: &str, id: &JobId) -> String {
     path.replace("{id}", id.as_str())
+}
+
+/// The path of a file of a job.
+fn of_file(path: &str, id: &JobId, file: &str) -> String {
+    let escaped: Vec<String> = file.split('/').map(escape).collect();
+    of_job(path, id).replace("{*path}", &escaped.join("/"))
+}
+
+fn of_look(look: u64) -> String {
+    LOOK.replace("{look}", &look.to_string())
 }
 
 fn of_blob(hash: &BlobHash) -> String {

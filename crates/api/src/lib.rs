@@ -7,6 +7,7 @@ pub mod client;
 pub mod error;
 pub mod event;
 pub mod job;
+pub mod running;
 pub mod worker;
 
 #[cfg(feature = "client")]

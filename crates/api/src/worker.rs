@@ -1,6 +1,7 @@
 //! The protocol of workers: claim by long poll, then heartbeat, log by offset, blobs and finish, all
 //! fenced by the attempt.
 
+use crate::running::Look;
 use polyphemus_core::cause::Cause;
 use polyphemus_core::flow::Flow;
 use polyphemus_core::hash::TreeHash;
@@ -33,6 +34,10 @@ pub struct ClaimRequest {
     pub only_for: Option<Label>,
     /// How long to wait for a stage; at most 60,000.
     pub wait_ms: u64,
+    /// Why this worker takes no stage now, for people. With it, this is no claim but a sign of life:
+    /// the answer comes at once, without a stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refuses: Option<String>,
 }
 
 /// One attempt at a stage. The answer to a claim; without a stage in time it is 204.
@@ -67,6 +72,9 @@ pub enum Command {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HeartbeatAnswer {
     pub command: Command,
+    /// What somebody wants to see of the attempt's files now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub looks: Vec<Look>,
 }
 
 /// The answer to a part of a log: how many bytes of the job's log are committed now.
@@ -110,6 +118,9 @@ pub struct Worker {
     /// Whether it waits for a stage now or was heard of within two leases.
     #[serde(default)]
     pub live: bool,
+    /// Why it takes no stage now; absent where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refuses: Option<String>,
     /// The stages that it has now.
     pub running: Vec<RunningStage>,
 }

@@ -1,13 +1,16 @@
-//! Between trees and directories: writes a tree into a workspace, and makes a tree of one. What runs
+//! Between trees and directories: writes a tree into a workspace, makes a tree of one, and looks into one
+//! at work. What runs
 //! in a workspace is not trusted: no symlink in it is ever followed out of it.
 
 mod beneath;
 mod materialise;
 mod snapshot;
 mod walk;
+mod window;
 
 pub use materialise::materialise;
 pub use snapshot::{Snapshot, snapshot};
+pub use window::{ListLimits, Listing, LookError, Seen, SeenPart, Usage, UsageLimits, Window};
 
 use crate::blobs::BlobError;
 use crate::tree::TreeError;

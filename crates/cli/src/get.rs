@@ -3,6 +3,7 @@
 pub mod choice;
 mod download;
 pub mod place;
+mod running;
 
 use crate::failure::Exit;
 use crate::job_ref::JobRef;
@@ -35,6 +36,9 @@ pub struct Args {
     /// Where to put them; `-` prints one file [default: a directory named as the job]
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// Get those of the stage that runs now, as they are at this moment; there is no hash to check them by
+    #[arg(long)]
+    running: bool,
     #[command(flatten)]
     server: ServerArg,
 }
@@ -43,10 +47,15 @@ const EXAMPLES: &str = "\
 Examples:
   polyphemus get last                          all files, into a directory named as the job
   polyphemus get last '**/*.bin' -o results    the bitstreams, into results/
-  polyphemus get last build/stat.json -o - | jq .";
+  polyphemus get last build/stat.json -o - | jq .
+  polyphemus get last --running build/yosys.log -o -     while it is being written";
 
 pub async fn run(args: Args) -> Result<ExitCode, Failure> {
     let found = args.job.find(&args.server).await?;
+    if args.running {
+        running::get(&found, &args.paths, args.output.as_deref()).await?;
+        return Ok(Exit::Good.into());
+    }
     let files = found.server.client.files(&found.id).await?;
     let chosen = choice::choose(&files.files, &args.paths)?;
     let total_bytes = chosen.iter().map(|file| file.size_bytes).sum();
@@ -91,14 +100,16 @@ async fn store(download: &Download, folder: &Path, files: &[&JobFile]) -> Result
 
 async fn print(download: &Download, files: &[&JobFile]) -> Result<(), Failure> {
     let [file] = files else {
-        let message = format!(
-            "`-o -` prints one file, but {} are chosen: name one of those that `polyphemus files` lists",
-            files.len()
-        );
-        return Err(Failure::Usage(message));
+        return Err(not_one(files.len()));
     };
     download.bar.finish_and_clear();
     download.print(file, &mut Sink::stdout()).await?;
     out::note(&format!("{}: as its BLAKE3 hash says", file.path));
     Ok(())
+}
+
+fn not_one(files: usize) -> Failure {
+    Failure::Usage(format!(
+        "`-o -` prints one file, but {files} are chosen: name one of those that `polyphemus files` lists"
+    ))
 }

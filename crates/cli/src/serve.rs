@@ -18,8 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Start a server, with a worker inside.
 ///
-/// Prints one line, with its address, when it is ready. SIGTERM or Ctrl-C ends it in peace: running
-/// stages are handed back and go on after the next start; a second one ends it at once.
+/// Prints one line, with its address, when it is ready. SIGTERM or Ctrl-C ends it in peace: the worker
+/// inside takes no further stage; running ones may end within --drain, while the server answers, and
+/// are then handed back, to begin anew after the next start. A second one ends it at once.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {

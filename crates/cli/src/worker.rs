@@ -7,16 +7,19 @@ use crate::server::ServerArg;
 use crate::simulate::SimulateArg;
 use crate::{Failure, config, stop};
 use clap::ValueEnum;
+use polyphemus_artifacts::workspace::UsageLimits;
 use polyphemus_core::StageName;
 use polyphemus_server::config::Settings;
 use polyphemus_worker::{Config, Sandbox};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Work for a server, with this machine's tools and boards.
 ///
-/// SIGTERM or Ctrl-C ends it in peace: running stages are handed back to the server, which gives
-/// them to another worker; a second one ends it at once.
+/// SIGTERM or Ctrl-C ends it in peace: it takes no further stage; running ones may end within --drain,
+/// and are then handed back to the server, which gives them to another worker. A second one ends it at
+/// once.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -66,6 +69,9 @@ pub struct WorkArgs {
     /// Let the programs of jobs reach the network [setting: NETWORK]
     #[arg(long)]
     network: bool,
+    /// When asked to stop, how long running stages may go on before they are handed back [setting: DRAIN_SECONDS, else 20]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    drain: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -138,6 +144,12 @@ impl WorkArgs {
             .sandbox
             .map_or_else(|| sandbox_of(settings), |given| Ok(given.into()))?;
         config.network = self.network || values.network;
+        config.shutdown_wait = self.drain.map_or(values.drain, Duration::from_secs);
+        config.limits.workspace = UsageLimits {
+            bytes: values.workspace_limit_bytes,
+            entries: values.workspace_limit_files,
+        };
+        config.min_free_bytes = values.min_free_bytes;
         Ok(config)
     }
 }

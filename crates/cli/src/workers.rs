@@ -31,6 +31,11 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
         ));
     } else {
         out::bytes(table(&workers, now_ms()).render(out::stdout_palette()).as_bytes())?;
+        for worker in &workers {
+            if let Some(why) = &worker.refuses {
+                out::note(&format!("{} takes no stage now: {why}", worker.id));
+            }
+        }
     }
     Ok(Exit::Good.into())
 }

@@ -1,7 +1,35 @@
-//! Which failures are tried again, and when.
+//! Which failures are tried again, when, and how often.
 
 use crate::cause::CauseKind;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// How many attempts have failed, by the kind of their cause: each kind has a bound of its own, so that
+/// a week of machines that come and go does not use up the patience for a licence.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tries(BTreeMap<CauseKind, u32>);
+
+impl Tries {
+    /// Adds a failed try and gives how many there are of its kind.
+    pub fn count(&mut self, kind: CauseKind) -> u32 {
+        let tries = self.0.entry(kind).or_default();
+        *tries = tries.saturating_add(1);
+        *tries
+    }
+
+    /// Of all kinds together.
+    pub fn all(&self) -> u32 {
+        self.0.values().fold(0, |all, tries| all.saturating_add(*tries))
+    }
+}
+
+impl FromIterator<(CauseKind, u32)> for Tries {
+    fn from_iter<I: IntoIterator<Item = (CauseKind, u32)>>(tries: I) -> Self {
+        Self(tries.into_iter().filter(|(_, tries)| *tries > 0).collect())
+    }
+}
 
 /// How long to wait before the next try of a stage of which `tries` have failed for this cause;
 /// `None` when another try cannot cure it or enough were made.
@@ -12,8 +40,8 @@ pub fn delay(cause: CauseKind, tries: u32) -> Option<Duration> {
         // The work is lost with its worker; another takes it up at once. The bound is for a job that
         // brings down each machine that tries it; machines that die on their own stay well below.
         CauseKind::WorkerLost => (10, Duration::ZERO),
-        // Tries are counted over all causes, so that a bound below that of lost workers would end a
-        // job at the first trouble after some losses.
+        // A disk that is full, a tool that is gone: another worker may have neither, and an operator
+        // gets most of an hour.
         CauseKind::WorkerTrouble => (10, Duration::from_secs(5)),
         // An operator, or the kernel of a machine that had no memory left at that moment.
         CauseKind::Killed => (5, Duration::from_secs(5)),
@@ -61,6 +89,17 @@ mod tests {
         ] {
             assert_eq!(delay(kind, 1), None);
         }
+    }
+
+    #[test]
+    fn each_kind_of_failure_is_counted_for_itself() {
+        let mut tries = Tries::from_iter([(CauseKind::WorkerLost, 9), (CauseKind::Device, 0)]);
+        assert_eq!(tries.count(CauseKind::Device), 1);
+        assert_eq!(tries.count(CauseKind::WorkerLost), 10);
+        assert_eq!(tries.all(), 11);
+        let text = serde_json::to_string(&tries).unwrap();
+        assert_eq!(text, r#"{"device":1,"worker_lost":10}"#);
+        assert_eq!(serde_json::from_str::<Tries>(&text).unwrap(), tries);
     }
 
     #[test]

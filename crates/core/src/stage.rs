@@ -2,7 +2,7 @@
 
 use crate::cause::{Cause, CauseKind};
 use crate::hash::TreeHash;
-use crate::retry;
+use crate::retry::{self, Tries};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -107,8 +107,8 @@ pub struct Stage {
     /// How many attempts were ever begun; the number of the latest. It never goes back, not even
     /// when the stage is entered again, so that it fences every older attempt.
     pub attempts: u32,
-    /// How many attempts have failed since the stage was last entered; what `retry` counts.
-    pub failed_tries: u32,
+    /// How many attempts have failed since the stage was last entered, and of what.
+    pub tries: Tries,
 }
 
 /// What happens to a stage.
@@ -178,7 +178,7 @@ impl Stage {
             name,
             state: StageState::Waiting,
             attempts: 0,
-            failed_tries: 0,
+            tries: Tries::default(),
         }
     }
 
@@ -288,13 +288,13 @@ pub fn apply(stage: &Stage, event: Event, now_ms: i64) -> Result<Stage, Rejected
             cancel_requested: true,
         },
         (Succeeded { .. } | Failed { .. } | Cancelled, Event::Reentered) => {
-            next.failed_tries = 0;
+            next.tries = Tries::default();
             Queued {
                 not_before_ms: now_ms,
             }
         }
         (Succeeded { .. } | Failed { .. } | Cancelled | Waiting, Event::Reset) => {
-            next.failed_tries = 0;
+            next.tries = Tries::default();
             Waiting
         }
         (state, event) => {
@@ -326,8 +326,8 @@ fn check_attempt(stage: &Stage, event: &Event) -> Result<(), Rejected> {
 }
 
 fn failed(next: &mut Stage, cause: Cause, tree: Option<TreeHash>, now_ms: i64) -> StageState {
-    next.failed_tries += 1;
-    match retry::delay(cause.kind, next.failed_tries) {
+    let tries = next.tries.count(cause.kind);
+    match retry::delay(cause.kind, tries) {
         Some(delay) => StageState::Queued {
             not_before_ms: now_ms.saturating_add(delay.as_millis() as i64),
         },

@@ -22,6 +22,18 @@ pub const POINTS: &[&str] = &[
     "change.committed",
     "log.appended",
     "blobs.deleted",
+    "worker.workspace_made",
+    "worker.device_locked",
+    "worker.tree_fetched",
+    "worker.tree_laid_out",
+    "worker.step_started",
+    "worker.log_sent",
+    "worker.steps_ended",
+    "worker.tree_stored",
+    "worker.blobs_sent",
+    "worker.workspace_removed",
+    "worker.log_complete",
+    "worker.finish_answered",
 ];
 
 /// Kills this process (SIGKILL) if it was told to die here.

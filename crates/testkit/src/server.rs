@@ -59,6 +59,8 @@ impl TestServer {
             .expect("the server's log can be written");
         let mut child = Command::new(&self.program)
             .arg("serve")
+            // A test that ends waits for no stage; arguments of the test go before the environment.
+            .env("POLYPHEMUS_DRAIN_SECONDS", "0")
             .args(["--listen", &self.address, "--instance"])
             .arg(self.instance())
             .args(&self.arguments)
@@ -133,6 +135,7 @@ impl TestServer {
         let log =
             std::fs::File::create(folder.path().join("worker.err")).expect("the worker's log can be written");
         let child = Command::new(&self.program)
+            .env("POLYPHEMUS_DRAIN_SECONDS", "0")
             .args(["worker", "--server", &self.url(), "--folder"])
             .arg(folder.path().join("work"))
             .args(arguments)

@@ -13,7 +13,7 @@ use polyphemus_core::result::StageResult;
 use polyphemus_core::stage::{StageName, WorkerId};
 use polyphemus_device::Device;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -21,6 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How long the server may hold a claim back.
 const CLAIM_WAIT: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether the reason is gone why no stage is taken.
+const REFUSAL_PAUSE: Duration = Duration::from_secs(5);
 
 /// Works until `shutdown`, or with [`Config::once`] until one stage is done. Fails only where this
 /// machine cannot work at all; whatever happens to the server is waited out.
@@ -40,6 +43,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let agent = Arc::new(Agent {
         labels: watch::Sender::new(labels),
         is_server_away: AtomicBool::new(false),
+        at_work: AtomicUsize::new(0),
+        is_refusing: AtomicBool::new(false),
         is_taken: AtomicBool::new(false),
         enough: shutdown.child_token(),
         shutdown,
@@ -49,11 +54,13 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     for slot in agent.slots() {
         work.spawn(agent.clone().fill(slot));
     }
+    let stopping = tokio::spawn(agent.clone().tell_of_the_end());
     let detecting = tokio::spawn(agent.clone().detect_again());
     while let Some(ended) = work.join_next().await {
         ended?;
     }
     detecting.abort();
+    stopping.abort();
     Ok(())
 }
 
@@ -63,6 +70,10 @@ struct Agent {
     /// The tools of this machine, as they are now.
     labels: watch::Sender<Vec<Label>>,
     is_server_away: AtomicBool,
+    /// How many stages.
+    at_work: AtomicUsize,
+    /// No stage is taken now.
+    is_refusing: AtomicBool,
     /// With [`Config::once`]: there is a stage.
     is_taken: AtomicBool,
     /// No further claims.
@@ -119,6 +130,13 @@ impl Agent {
     async fn fill(self: Arc<Self>, slot: Slot) {
         let mut backoff = Backoff::default();
         while !self.enough.is_cancelled() {
+            if let Some(why) = self.machine.refusal() {
+                tokio::select! {
+                    () = self.enough.cancelled() => return,
+                    () = self.refuse(&slot, why) => continue,
+                }
+            }
+            self.takes_again();
             let claimed = tokio::select! {
                 () = self.enough.cancelled() => return,
                 claimed = self.claim(&slot) => claimed,
@@ -127,6 +145,11 @@ impl Agent {
                 Ok(None) => backoff = Backoff::default(),
                 Ok(Some(assignment)) => {
                     backoff = Backoff::default();
+                    // The disk may have filled up while the claim waited.
+                    if self.machine.refusal().is_some() {
+                        self.hand_back(&assignment).await;
+                        continue;
+                    }
                     if !self.may_take() {
                         self.hand_back(&assignment).await;
                         return;
@@ -144,11 +167,45 @@ impl Agent {
         }
     }
 
+    /// Tells the server why no stage is taken, and waits a moment for that to change.
+    async fn refuse(&self, slot: &Slot, why: String) {
+        if !self.is_refusing.swap(true, Ordering::Relaxed) {
+            let folder = self.machine.folder.shared().display();
+            tracing::warn!(why, %folder, "no stage is taken");
+        }
+        let request = ClaimRequest {
+            wait_ms: 0,
+            refuses: Some(why),
+            ..self.offer(slot)
+        };
+        match self.machine.client.claim(&request).await {
+            Ok(None) => {}
+            // A server that is older than this field takes it for a claim.
+            Ok(Some(assignment)) => self.hand_back(&assignment).await,
+            Err(error) => self.server_is_away(&error),
+        }
+        tokio::time::sleep(REFUSAL_PAUSE).await;
+    }
+
+    fn takes_again(&self) {
+        if self.is_refusing.swap(false, Ordering::Relaxed) {
+            tracing::info!("stages are taken again");
+        }
+    }
+
     async fn claim(&self, slot: &Slot) -> Result<Option<Assignment>, polyphemus_api::ClientError> {
+        let claimed = self.machine.client.claim(&self.offer(slot)).await?;
+        if self.is_server_away.swap(false, Ordering::Relaxed) {
+            tracing::info!(server = self.machine.config.server, "the server is back");
+        }
+        Ok(claimed)
+    }
+
+    fn offer(&self, slot: &Slot) -> ClaimRequest {
         let mut labels = self.labels.borrow().clone();
         let board = slot.device.iter().flat_map(|device| &device.labels);
         labels.extend(board.cloned().map(Label));
-        let request = ClaimRequest {
+        ClaimRequest {
             worker: WorkerId(self.machine.config.name.clone()),
             labels,
             stages: slot.stages.clone(),
@@ -158,12 +215,8 @@ impl Agent {
                 .and_then(|device| device.labels.first().cloned())
                 .map(Label),
             wait_ms: u64::try_from(CLAIM_WAIT.as_millis()).unwrap_or(0),
-        };
-        let claimed = self.machine.client.claim(&request).await?;
-        if self.is_server_away.swap(false, Ordering::Relaxed) {
-            tracing::info!(server = self.machine.config.server, "the server is back");
+            refuses: None,
         }
-        Ok(claimed)
     }
 
     /// With [`Config::once`], whether this slot is the one.
@@ -196,7 +249,22 @@ impl Agent {
             device = slot.device.as_ref().map(|device| device.id.as_str()),
             "claimed"
         );
+        self.at_work.fetch_add(1, Ordering::Relaxed);
         carry_out(&self.machine, assignment, slot.device.as_ref(), &self.shutdown).await;
+        self.at_work.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whoever has asked for the end sees what it waits for.
+    async fn tell_of_the_end(self: Arc<Self>) {
+        self.shutdown.cancelled().await;
+        let stages = self.at_work.load(Ordering::Relaxed);
+        if stages > 0 {
+            tracing::info!(
+                stages,
+                seconds = self.machine.config.shutdown_wait.as_secs(),
+                "no further stage is taken; those at work have so many seconds to end, then they are handed back"
+            );
+        }
     }
 
     /// Said once, however many slots ask however often.

@@ -1,6 +1,7 @@
 //! What a worker is told at its start. The only place for its defaults.
 
 use polyphemus_artifacts::Limits;
+use polyphemus_artifacts::workspace::UsageLimits;
 use polyphemus_core::stage::StageName;
 use polyphemus_device::Device;
 use std::ffi::OsString;
@@ -47,6 +48,8 @@ pub struct Config {
     pub stages: Vec<StageName>,
     /// At shutdown, how long running stages may go on before they are handed back.
     pub shutdown_wait: Duration,
+    /// With less space than this on the disk of [`Config::folder`] no stage is taken.
+    pub min_free_bytes: u64,
     /// How often it is looked for programs that were installed or removed.
     pub detect_every: Duration,
 }
@@ -71,6 +74,8 @@ pub struct StepLimits {
     pub output_bytes: u64,
     /// For each file that is written, in bytes.
     pub file_bytes: u64,
+    /// For all files of a stage together while it runs.
+    pub workspace: UsageLimits,
     /// Processes and threads of one step at once, where control groups allow it.
     pub processes: u64,
     /// From the polite signal to the one that nothing survives.
@@ -83,6 +88,10 @@ impl Default for StepLimits {
             memory_bytes: None,
             output_bytes: 256 << 20,
             file_bytes: 16 << 30,
+            workspace: UsageLimits {
+                bytes: 100 << 30,
+                entries: 2_000_000,
+            },
             processes: 8192,
             grace: Duration::from_secs(2),
         }
@@ -112,6 +121,7 @@ impl Config {
             once: false,
             stages: StageName::ALL.to_vec(),
             shutdown_wait: Duration::ZERO,
+            min_free_bytes: 1 << 30,
             detect_every: Duration::from_secs(60),
         }
     }

@@ -1,12 +1,14 @@
-//! Keeps the lease of one attempt: renews it by heartbeat, passes on what the server wants, and ends
+//! Keeps the lease of one attempt: renews it by heartbeat, passes on what the server wants (also to see), and ends
 //! the work in time where it cannot be renewed.
 
 use crate::backoff::{Backoff, chain};
 use crate::stop::{Stop, StopReason};
 use polyphemus_api::Client;
 use polyphemus_api::client::AttemptRef;
+use polyphemus_api::running::Look;
 use polyphemus_api::worker::Command;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 /// The server holds its answer back for at most a third of the lease; what takes longer is lost.
@@ -20,6 +22,7 @@ const FIRST_SHARE: u32 = 20;
 const LONGEST_FIRST: Duration = Duration::from_millis(500);
 /// So that a server that answers at once is not asked without pause.
 const PAUSE_SHARE: u32 = 100;
+const LONGEST_PAUSE: Duration = Duration::from_millis(300);
 
 #[derive(Debug)]
 pub struct Lease {
@@ -27,6 +30,8 @@ pub struct Lease {
     pub attempt: AttemptRef,
     pub length: Duration,
     pub stop: Stop,
+    /// Where the wishes go to see files.
+    pub looks: mpsc::Sender<Look>,
 }
 
 impl Lease {
@@ -58,7 +63,12 @@ impl Lease {
                     if answer.command == Command::Cancel {
                         self.stop.set(StopReason::Cancelled);
                     }
-                    tokio::time::sleep_until(sent + self.length / PAUSE_SHARE).await;
+                    let is_looked_at = !answer.looks.is_empty();
+                    self.pass_on(answer.looks);
+                    // Each look was asked for, and more wait for the next question.
+                    if !is_looked_at {
+                        tokio::time::sleep_until(sent + self.pause()).await;
+                    }
                     if answer.command == Command::Cancel {
                         // Asked again at once it would say so again at once.
                         tokio::time::sleep(self.length / KILL_SHARE).await;
@@ -75,6 +85,19 @@ impl Lease {
                     tokio::time::sleep(backoff.delay().min(rest)).await;
                 }
                 Err(_) => tracing::debug!(attempt = %self.name(), "no answer to a heartbeat"),
+            }
+        }
+    }
+
+    /// So that somebody who looks at files does not wait long for the next heartbeat either.
+    fn pause(&self) -> Duration {
+        (self.length / PAUSE_SHARE).min(LONGEST_PAUSE)
+    }
+
+    fn pass_on(&self, looks: Vec<Look>) {
+        for look in looks {
+            if let Err(error) = self.looks.try_send(look) {
+                tracing::debug!(attempt = %self.name(), %error, "a look is not answered");
             }
         }
     }

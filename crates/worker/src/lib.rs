@@ -16,6 +16,7 @@ pub mod config;
 pub mod contents;
 pub mod lease;
 pub mod log;
+pub mod look;
 pub mod machine;
 pub mod process;
 pub mod run;

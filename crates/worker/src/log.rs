@@ -107,7 +107,10 @@ impl Log {
                 let _ = tokio::time::timeout_at(next, full).await;
             }
             match self.send_part(&to, sent_bytes).await {
-                Ok(committed) => sent_bytes = committed,
+                Ok(committed) => {
+                    polyphemus_fault::point("worker.log_sent");
+                    sent_bytes = committed;
+                }
                 Err(Refused::Stopped) => return None,
                 Err(Refused::Why(why)) => return Some(why),
             }

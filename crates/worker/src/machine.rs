@@ -74,6 +74,21 @@ impl Machine {
         (MARK.to_owned(), mark_of(self.folder.path()))
     }
 
+    /// Why no stage can be taken now, for people.
+    pub fn refusal(&self) -> Option<String> {
+        let least_bytes = self.config.min_free_bytes;
+        let disk = rustix::fs::statvfs(self.folder.path()).ok()?;
+        let free_bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
+        (free_bytes < least_bytes).then(|| {
+            format!(
+                "its disk has {} MiB free, less than the {} MiB that a stage must find (MIN_FREE_BYTES); \
+                 its operator has to make room",
+                free_bytes >> 20,
+                least_bytes >> 20
+            )
+        })
+    }
+
     /// Whether a virtual board can be built and run here.
     pub fn can_simulate(&self) -> bool {
         let programs = ["iceunpack", "icebox_vlog", "verilator", "g++", "make"];

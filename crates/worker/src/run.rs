@@ -5,6 +5,7 @@ mod failure;
 mod program;
 mod results;
 mod stage;
+mod usage;
 
 pub use program::{Program, StdoutTo, shell_quoted};
 pub use stage::{Attempt, Fault};
@@ -12,14 +13,20 @@ pub use stage::{Attempt, Fault};
 use crate::backoff::{GivenUp, chain, patiently, stopped_hard};
 use crate::lease::Lease;
 use crate::log::{Destination, Log};
+use crate::look::{self, Looker};
 use crate::machine::Machine;
 use crate::stop::{Stop, StopReason};
+use crate::workspace::AttemptFolder;
 use polyphemus_api::client::AttemptRef;
+use polyphemus_api::running::Look;
 use polyphemus_api::worker::{Assignment, FinishRequest, Outcome};
+use polyphemus_artifacts::workspace::Window;
 use polyphemus_core::cause::{Cause, CauseKind};
 use polyphemus_core::result::StageResult;
 use polyphemus_device::Device;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -36,7 +43,9 @@ pub async fn carry_out(
 ) {
     let attempt = AttemptRef::from(&assignment);
     let stop = Stop::default();
+    let (looks, to_show) = mpsc::channel(look::WAITING);
     let lease = Lease {
+        looks,
         client: machine.client.clone(),
         attempt: attempt.clone(),
         length: Duration::from_millis(assignment.lease_ms),
@@ -51,7 +60,7 @@ pub async fn carry_out(
             stop.set(StopReason::Shutdown);
         }
     }));
-    let (outcome, result) = work(machine, &assignment, &attempt, device, &stop).await;
+    let (outcome, result) = work(machine, &assignment, &attempt, device, &stop, to_show).await;
     let finish = FinishRequest { outcome, result };
     hand_in(machine, &attempt, &finish, &stop, shutdown).await;
 }
@@ -63,6 +72,7 @@ async fn work(
     attempt: &AttemptRef,
     device: Option<&Device>,
     stop: &Stop,
+    looks: mpsc::Receiver<Look>,
 ) -> (Outcome, StageResult) {
     let name = format!("{}-{}-{}", attempt.job, attempt.stage, attempt.attempt);
     let begun = machine
@@ -74,6 +84,8 @@ async fn work(
         Ok(begun) => begun,
         Err(error) => return failed_before_its_start(machine, &error),
     };
+    polyphemus_fault::point("worker.workspace_made");
+    let showing = show(machine, attempt, &folder, looks);
     let sending = AbortOnDropHandle::new(tokio::spawn(log.clone().send(Destination {
         client: machine.client.clone(),
         attempt: attempt.clone(),
@@ -91,12 +103,41 @@ async fn work(
     );
     let outcome = work.carry_out().await;
     let mut result = work.result();
+    drop(showing);
     log.close();
-    let ((), sent) = tokio::join!(work.end(), sending);
+    let removed = async {
+        work.end().await;
+        polyphemus_fault::point("worker.workspace_removed");
+    };
+    let ((), sent) = tokio::join!(removed, sending);
     if let Ok(Some(why)) = sent {
         result.notes.push(format!("the log is not complete: {why}"));
     }
+    polyphemus_fault::point("worker.log_complete");
     (outcome, result)
+}
+
+/// Answers who wants to see files, as long as the handle lives.
+fn show(
+    machine: &Machine,
+    attempt: &AttemptRef,
+    folder: &AttemptFolder,
+    looks: mpsc::Receiver<Look>,
+) -> Option<AbortOnDropHandle<()>> {
+    let window = match Window::open(&folder.job()) {
+        Ok(window) => window,
+        Err(error) => {
+            tracing::warn!(error = chain(&error), "the files of an attempt cannot be shown");
+            return None;
+        }
+    };
+    let looker = Looker {
+        client: machine.client.clone(),
+        attempt: attempt.clone(),
+        window: Arc::new(window),
+        tree: machine.config.tree_limits.clone(),
+    };
+    Some(AbortOnDropHandle::new(tokio::spawn(looker.answer_all(looks))))
 }
 
 fn failed_before_its_start(machine: &Machine, error: &anyhow::Error) -> (Outcome, StageResult) {
@@ -138,7 +179,10 @@ async fn hand_in(
     };
     let name = format!("{} {} {}", attempt.job, attempt.stage, attempt.attempt);
     match told {
-        Ok(()) => tracing::info!(attempt = name, "ended"),
+        Ok(()) => {
+            polyphemus_fault::point("worker.finish_answered");
+            tracing::info!(attempt = name, "ended");
+        }
         Err(GivenUp::Stopped) => tracing::info!(attempt = name, "given up: the server has ended it, or will"),
         Err(GivenUp::Client(error)) => {
             tracing::error!(

@@ -9,6 +9,8 @@ pub enum StopReason {
     Shutdown,
     /// The virtual board ended before the steps that need it.
     BoardLost,
+    /// The files of the stage take more than they may.
+    WorkspaceFull,
     /// The user cancelled the job.
     Cancelled,
     /// The lease could not be renewed: another worker may have the stage any moment.

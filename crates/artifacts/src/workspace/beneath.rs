@@ -7,6 +7,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::{Errno, Result};
 use std::ffi::OsString;
+use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
@@ -94,7 +95,12 @@ impl Root {
 
     /// Opens for reading the file that the symlink `path` leads to. `EXDEV` when it leads out.
     pub(super) fn open_link(&self, path: &str) -> Result<OwnedFd> {
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        self.open_link_as(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)
+    }
+
+    /// Opens what the symlink `path` leads to. `EXDEV` when it leads out.
+    pub(super) fn open_link_as(&self, path: &str, flags: OFlags) -> Result<OwnedFd> {
+        let flags = flags | OFlags::CLOEXEC;
         if self.openat2 {
             let inside = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
             return self.resolve(path, flags, Mode::empty(), inside);
@@ -141,25 +147,40 @@ impl Root {
     /// What the directory `path` holds (`.` for the root), sorted by name. What vanishes meanwhile is
     /// passed over.
     pub(super) fn list(&self, path: &str) -> Result<Vec<Item>> {
-        let fd = self.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
         let mut items = Vec::new();
+        let all = self.each_in(path, &mut |item| {
+            items.push(item);
+            ControlFlow::Continue(())
+        })?;
+        debug_assert!(all.is_continue());
+        items.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(items)
+    }
+
+    /// Gives what the directory `path` holds, one by one and in no order, until `take` has enough.
+    pub(super) fn each_in(
+        &self,
+        path: &str,
+        take: &mut dyn FnMut(Item) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>> {
+        let fd = self.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
         for entry in rustix::fs::Dir::read_from(&fd)? {
             let entry = entry?;
             let name = entry.file_name();
             if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
             }
-            match rustix::fs::statat(&fd, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) => items.push(Item {
-                    name: OsString::from_vec(name.to_bytes().to_vec()),
-                    stat,
-                }),
-                Err(Errno::NOENT) => {}
+            let stat = match rustix::fs::statat(&fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => stat,
+                Err(Errno::NOENT) => continue,
                 Err(error) => return Err(error),
+            };
+            let name = OsString::from_vec(name.to_bytes().to_vec());
+            if take(Item { name, stat }).is_break() {
+                return Ok(ControlFlow::Break(()));
             }
         }
-        items.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        Ok(items)
+        Ok(ControlFlow::Continue(()))
     }
 }
 

@@ -87,7 +87,8 @@ pub(super) async fn walk(
     Ok(found)
 }
 
-fn fault(path: &str, limits: &Limits) -> Option<String> {
+/// Why a path of a workspace cannot stand in a tree.
+pub(super) fn fault(path: &str, limits: &Limits) -> Option<String> {
     if let Err(fault) = path::check(path) {
         return Some(format!("its name cannot be kept: {fault}"));
     }

@@ -3,10 +3,28 @@
 use crate::Failure;
 use globset::{GlobBuilder, GlobMatcher};
 use polyphemus_api::job::JobFile;
+use polyphemus_api::running::RunningFile;
+
+/// What has a path: a file that is committed, or one of a running stage.
+pub trait Named {
+    fn path(&self) -> &str;
+}
+
+impl Named for JobFile {
+    fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+impl Named for RunningFile {
+    fn path(&self) -> &str {
+        &self.path
+    }
+}
 
 /// The files that the words name, in the order of the list; without words, all. A word is a path, a
 /// directory, or a glob in which `*` stays within a directory.
-pub fn choose<'a>(files: &'a [JobFile], words: &[String]) -> Result<Vec<&'a JobFile>, Failure> {
+pub fn choose<'a, F: Named>(files: &'a [F], words: &[String]) -> Result<Vec<&'a F>, Failure> {
     if words.is_empty() {
         return Ok(files.iter().collect());
     }
@@ -15,11 +33,11 @@ pub fn choose<'a>(files: &'a [JobFile], words: &[String]) -> Result<Vec<&'a JobF
         .map(|word| Word::parse(word))
         .collect::<Result<_, _>>()?;
     for word in &words {
-        if !files.iter().any(|file| word.means(&file.path)) {
+        if !files.iter().any(|file| word.means(file.path())) {
             return Err(unknown(&word.text, files));
         }
     }
-    let is_chosen = |file: &&JobFile| words.iter().any(|word| word.means(&file.path));
+    let is_chosen = |file: &&F| words.iter().any(|word| word.means(file.path()));
     Ok(files.iter().filter(is_chosen).collect())
 }
 
@@ -56,11 +74,11 @@ impl Word {
     }
 }
 
-fn unknown(word: &str, files: &[JobFile]) -> Failure {
+fn unknown<F: Named>(word: &str, files: &[F]) -> Failure {
     const SHOWN: usize = 8;
     let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-    let alike = files.iter().filter(|file| name(&file.path) == name(word));
-    let alike: Vec<&str> = alike.take(SHOWN).map(|file| file.path.as_str()).collect();
+    let alike = files.iter().filter(|file| name(file.path()) == name(word));
+    let alike: Vec<&str> = alike.take(SHOWN).map(|file| file.path()).collect();
     let hint = if alike.is_empty() {
         "`polyphemus files ID` lists what there is".to_owned()
     } else {

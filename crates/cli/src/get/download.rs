@@ -26,7 +26,7 @@ impl Download {
     pub(super) async fn store(&self, file: &JobFile, place: &Path) -> Result<(), Failure> {
         let mut patience = Patience::new();
         loop {
-            let mut target = temporary(file, place)?;
+            let mut target = temporary(file.executable, place)?;
             let mut received_bytes = 0;
             let written = self
                 .fetch(file, |chunk| {
@@ -96,9 +96,9 @@ fn verify(file: &JobFile, got: blake3::Hash) -> Result<(), Failure> {
 }
 
 /// Beside the place, so that it can be renamed; the umask decides who may read it.
-fn temporary(file: &JobFile, place: &Path) -> Result<NamedTempFile, Failure> {
+pub(super) fn temporary(executable: bool, place: &Path) -> Result<NamedTempFile, Failure> {
     let folder = place.parent().unwrap_or(Path::new("."));
-    let mode = if file.executable { 0o777 } else { 0o666 };
+    let mode = if executable { 0o777 } else { 0o666 };
     tempfile::Builder::new()
         .prefix(".polyphemus-")
         .permissions(Permissions::from_mode(mode))
@@ -106,6 +106,6 @@ fn temporary(file: &JobFile, place: &Path) -> Result<NamedTempFile, Failure> {
         .map_err(|error| unwritable(place, error))
 }
 
-fn unwritable(place: &Path, error: io::Error) -> Failure {
+pub(super) fn unwritable(place: &Path, error: io::Error) -> Failure {
     Failure::local(format!("{} cannot be written", place.display()), error)
 }

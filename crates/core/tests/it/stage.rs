@@ -173,7 +173,8 @@ fn shown(stage: &Stage) -> String {
     };
     format!(
         "{state} (attempts {}, failed tries {})",
-        stage.attempts, stage.failed_tries
+        stage.attempts,
+        stage.tries.all()
     )
 }
 
@@ -184,7 +185,7 @@ fn every_state_takes_or_rejects_every_event_as_the_table_says() {
         let stage = Stage {
             state,
             attempts: 2,
-            failed_tries,
+            tries: [(CauseKind::WorkerLost, failed_tries)].into_iter().collect(),
             ..Stage::new(StageName::Make)
         };
         writeln!(table, "{name}").unwrap();

@@ -5,6 +5,7 @@ use super::{App, AppError, ms, now_ms};
 use crate::log::LockedLog;
 use crate::store::{Change, ChangeJob, Changed, Said};
 use bytes::Bytes;
+use polyphemus_api::running::Look;
 use polyphemus_api::worker::{Command, FinishRequest, HeartbeatAnswer, Outcome};
 use polyphemus_artifacts::{BlobError, BlobHash};
 use polyphemus_core::stage::Event;
@@ -24,8 +25,8 @@ pub struct Attempt {
 }
 
 impl App {
-    /// Renews the lease at once; answers when the attempt is to be cancelled, or after a quarter of
-    /// the lease. `Superseded` when it is not the running attempt (any more).
+    /// Renews the lease at once; answers when the attempt is to be cancelled or its files are to be
+    /// shown, or after a quarter of the lease. `Superseded` when it is not the running attempt (any more).
     pub async fn heartbeat(&self, attempt: &Attempt) -> Result<HeartbeatAnswer, AppError> {
         // Well below a third, at which a worker gives its first heartbeat up.
         let answer_at = Instant::now() + self.0.config.lease / 4;
@@ -39,17 +40,15 @@ impl App {
         let mut cancelled = is_cancelled(row.map(|row| &row.stage.state));
         loop {
             if cancelled {
-                return Ok(HeartbeatAnswer {
-                    command: Command::Cancel,
-                });
+                return Ok(answer(Command::Cancel, Vec::new()));
+            }
+            let looks = self.0.looks.take(attempt);
+            if !looks.is_empty() {
+                return Ok(answer(Command::GoOn, looks));
             }
             match timeout_at(answer_at, watching.changed()).await {
                 Ok(Ok(())) => cancelled = is_cancelled(Some(&self.running(attempt).await?)),
-                Ok(Err(_)) | Err(_) => {
-                    return Ok(HeartbeatAnswer {
-                        command: Command::GoOn,
-                    });
-                }
+                Ok(Err(_)) | Err(_) => return Ok(answer(Command::GoOn, Vec::new())),
             }
         }
     }
@@ -142,7 +141,7 @@ impl App {
     }
 
     /// The state of the attempt's stage, if the attempt is the running one.
-    async fn running(&self, attempt: &Attempt) -> Result<StageState, AppError> {
+    pub(super) async fn running(&self, attempt: &Attempt) -> Result<StageState, AppError> {
         let job_seq = self.0.store.job_seq(&attempt.job).await?;
         let job_seq = job_seq.ok_or_else(|| AppError::no_job(&attempt.job))?;
         let rows = self.0.store.stage_list(job_seq).await?;
@@ -177,7 +176,7 @@ impl App {
     }
 }
 
-fn is_cancelled(state: Option<&StageState>) -> bool {
+pub(super) fn is_cancelled(state: Option<&StageState>) -> bool {
     matches!(
         state,
         Some(StageState::Running {
@@ -185,6 +184,10 @@ fn is_cancelled(state: Option<&StageState>) -> bool {
             ..
         })
     )
+}
+
+fn answer(command: Command, looks: Vec<Look>) -> HeartbeatAnswer {
+    HeartbeatAnswer { command, looks }
 }
 
 fn tree_of(outcome: &Outcome) -> Option<&TreeHash> {

@@ -4,7 +4,7 @@
 use super::waiting::Ready;
 use super::{App, AppError, now_ms};
 use crate::log::LockedLog;
-use crate::store::{Change, ChangeJob, Changed};
+use crate::store::{Change, ChangeJob, Changed, StageRow};
 use polyphemus_core::{JobId, StageState};
 use std::sync::atomic::Ordering;
 
@@ -72,6 +72,9 @@ impl App {
         if let Some(event) = changed.event {
             self.0.watches.announce(job, event);
         }
+        if changed.old.iter().any(is_shown) && !changed.new.iter().any(is_shown) {
+            self.0.looks.end(job);
+        }
         let now_ms = now_ms();
         for (old, new) in changed.old.iter().zip(&changed.new) {
             match new.stage.state {
@@ -90,6 +93,12 @@ impl App {
             }
         }
     }
+}
+
+/// Whether the files of the stage can be looked at: an attempt is at work and is to go on.
+fn is_shown(row: &StageRow) -> bool {
+    let state = &row.stage.state;
+    matches!(state, StageState::Running { .. }) && !super::attempt::is_cancelled(Some(state))
 }
 
 impl Changed {

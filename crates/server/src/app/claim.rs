@@ -15,6 +15,8 @@ use tokio::time::{Instant, timeout_at};
 const WAIT: Duration = Duration::from_secs(60);
 /// Of a worker's name and of a label, in bytes.
 const NAME_BYTES: usize = 200;
+/// Of the reason why a worker takes no stage.
+const REFUSAL_BYTES: usize = 1000;
 /// The most labels of a worker.
 const LABELS: usize = 1000;
 
@@ -30,7 +32,12 @@ impl App {
             stages: request.stages,
             only_for: request.only_for,
         };
-        self.0.workers.offers(&offer, now_ms());
+        self.0
+            .workers
+            .offers(&offer, request.refuses.as_deref(), now_ms());
+        if request.refuses.is_some() {
+            return Ok(None);
+        }
         // Registered before the look, so that no stage is missed in between.
         let mut ticket = self.0.waiting.register(offer.clone());
         loop {
@@ -201,6 +208,13 @@ fn check(request: &ClaimRequest) -> Result<(), AppError> {
     };
     if request.labels.len() > LABELS || request.labels.iter().any(bad) {
         return refuse("a worker has at most 1,000 labels, each of at most 200 bytes and without spaces");
+    }
+    if request
+        .refuses
+        .as_ref()
+        .is_some_and(|why| why.len() > REFUSAL_BYTES)
+    {
+        return refuse("the reason why a worker takes no stage has at most 1,000 bytes");
     }
     if request.stages.is_empty() {
         return refuse("a claim names the stages that its slot is for; without one it would wait for ever");

@@ -32,7 +32,12 @@ impl App {
         let fit = self.fit(shape);
         match fit.able {
             0 if fit.live == 0 => "no worker is live; start one with `polyphemus worker --server URL`".into(),
-            0 => nobody(shape, &fit),
+            0 => match &fit.refusal {
+                Some((worker, why)) => {
+                    format!("worker {worker}, which could do it, takes no stage now: {why}")
+                }
+                None => nobody(shape, &fit),
+            },
             1 => "the one worker that can do it is busy".into(),
             able => format!("all {able} workers that can do it are busy"),
         }

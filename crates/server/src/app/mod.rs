@@ -12,8 +12,10 @@ mod files;
 mod important;
 mod job;
 mod lock;
+mod look;
 mod remark;
 mod rename;
+mod running;
 mod state;
 mod submit;
 mod waiting;
@@ -22,6 +24,8 @@ mod worker;
 
 pub use attempt::Attempt;
 pub use error::AppError;
+pub use look::Shown;
+pub use running::RunningPart;
 pub use submit::Submission;
 pub(crate) use submit::acceptance;
 pub(crate) use waiting::{Ready, Waiting};
@@ -54,6 +58,7 @@ pub(crate) struct Inner {
     watches: watch::Watches,
     remarks: remark::Remarks,
     important: important::Important,
+    looks: look::Looks,
     pub(crate) workers: worker::Workers,
     /// Wakes the reconcilers: a lease or a delay was set that may end before what they wait for.
     pub(crate) changed: Notify,
@@ -87,6 +92,7 @@ impl App {
             watches: watch::Watches::default(),
             remarks: remark::Remarks::default(),
             important: important::Important::new(words),
+            looks: look::Looks::default(),
             workers,
             changed: Notify::new(),
             trees_dropped: AtomicBool::new(false),

@@ -24,6 +24,14 @@ impl Watches {
             .subscribe()
     }
 
+    /// Has all that watch the job look again, though there is no new event.
+    pub(super) fn poke(&self, job: &JobId) {
+        let watches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(watch) = watches.get(job) {
+            watch.send_modify(|_| {});
+        }
+    }
+
     /// Announces an event; those of one job may come in any order.
     pub(super) fn announce(&self, job: &JobId, sequence: i64) {
         let mut watches = self.0.lock().unwrap_or_else(PoisonError::into_inner);

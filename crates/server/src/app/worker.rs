@@ -24,6 +24,8 @@ struct Known {
     offers: Vec<Offer>,
     /// Of all its slots.
     labels: Vec<Label>,
+    /// Why it takes no stage now.
+    refuses: Option<String>,
     seen_ms: i64,
     saved_ms: i64,
 }
@@ -36,6 +38,7 @@ impl Workers {
             let known = Known {
                 offers: Vec::new(),
                 labels: row.labels,
+                refuses: None,
                 seen_ms: row.seen_ms,
                 saved_ms: row.seen_ms,
             };
@@ -44,16 +47,18 @@ impl Workers {
         Self(Mutex::new(known.collect()))
     }
 
-    /// A slot of a worker waits for a stage.
-    pub(super) fn offers(&self, offer: &Offer, now_ms: i64) {
+    /// A slot of a worker waits for a stage, or says why it does not.
+    pub(super) fn offers(&self, offer: &Offer, refuses: Option<&str>, now_ms: i64) {
         let mut workers = self.lock();
         let known = workers.entry(offer.worker.clone()).or_insert_with(|| Known {
             offers: Vec::new(),
             labels: Vec::new(),
+            refuses: None,
             seen_ms: now_ms,
             saved_ms: 0,
         });
         known.seen_ms = known.seen_ms.max(now_ms);
+        known.refuses = refuses.map(str::to_owned);
         let same_slot = |old: &Offer| old.stages == offer.stages && old.only_for == offer.only_for;
         match known.offers.iter_mut().find(|old| same_slot(old)) {
             Some(old) if old.labels == offer.labels => return,
@@ -86,8 +91,12 @@ impl Workers {
             .collect()
     }
 
-    fn list(&self) -> Vec<WorkerRow> {
-        self.lock().iter().map(|(id, known)| row(id, known)).collect()
+    /// Each with the reason why it takes no stage now.
+    fn list(&self) -> Vec<(WorkerRow, Option<String>)> {
+        let workers = self.lock();
+        let each = workers.iter();
+        each.map(|(id, known)| (row(id, known), known.refuses.clone()))
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<WorkerId, Known>> {
@@ -122,6 +131,8 @@ pub(super) struct Fit {
     pub(super) equipped: usize,
     /// How many of the live ones can do it.
     pub(super) able: usize,
+    /// One that could do it and takes nothing now, and why.
+    pub(super) refusal: Option<(WorkerId, String)>,
 }
 
 impl App {
@@ -139,7 +150,7 @@ impl App {
         let live_since_ms = self.live_since_ms(now_ms);
         let known = self.0.workers.list().into_iter();
         let mut workers: Vec<Worker> = known
-            .map(|row| {
+            .map(|(row, refuses)| {
                 let seen_ms = if self.0.waiting.has(&row.id) {
                     now_ms
                 } else {
@@ -151,6 +162,7 @@ impl App {
                     running: running.remove(&row.id).unwrap_or_default(),
                     id: row.id,
                     labels: row.labels,
+                    refuses,
                 }
             })
             .collect();
@@ -172,7 +184,11 @@ impl App {
             }
             fit.live += 1;
             fit.equipped += usize::from(shape.is_met_by(&known.labels));
-            fit.able += usize::from(known.can(shape));
+            match &known.refuses {
+                Some(why) if known.can(shape) => fit.refusal = Some((id.clone(), why.clone())),
+                Some(_) => {}
+                None => fit.able += usize::from(known.can(shape)),
+            }
             fit.labels.extend(known.labels.iter().cloned());
         }
         fit

@@ -25,6 +25,11 @@ pub struct Values {
     /// `auto`, `off` or `required`.
     pub sandbox: String,
     pub network: bool,
+    /// `DRAIN_SECONDS`.
+    pub drain: Duration,
+    pub workspace_limit_bytes: u64,
+    pub workspace_limit_files: u64,
+    pub min_free_bytes: u64,
     pub lease: Duration,
     /// `SYNTHESIS_TIMEOUT`.
     pub make_time_limit_s: u64,

@@ -131,6 +131,13 @@ pub(super) fn content_headers(content_type: &'static str) -> HeaderMap {
 }
 
 fn guarded(etag: HeaderValue, path: &str, more: &[String]) -> HeaderMap {
+    let mut headers = content_headers_of(path, more);
+    headers.insert(header::ETAG, etag);
+    headers
+}
+
+/// The same for the file at this path: text as text, everything else to be saved.
+pub(super) fn content_headers_of(path: &str, more: &[String]) -> HeaderMap {
     let name = path.rsplit('/').next().unwrap_or(path);
     let is_text = is_text(name, more);
     let mut headers = content_headers(if is_text {
@@ -138,7 +145,6 @@ fn guarded(etag: HeaderValue, path: &str, more: &[String]) -> HeaderMap {
     } else {
         "application/octet-stream"
     });
-    headers.insert(header::ETAG, etag);
     if !is_text {
         headers.insert(header::CONTENT_DISPOSITION, text(&attachment(name)));
     }

@@ -14,6 +14,7 @@ mod openapi;
 pub(crate) mod original;
 mod range;
 mod router;
+pub(crate) mod running;
 mod serve;
 pub(crate) mod submit;
 mod upload;

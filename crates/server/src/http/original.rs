@@ -4,7 +4,7 @@
 
 use super::error::{ApiError, ApiResult};
 use super::job::id_of;
-use super::{Site, archive, file, log};
+use super::{Site, archive, file, log, running};
 use crate::web;
 use axum::Json;
 use axum::extract::{Path, Request, State};
@@ -79,12 +79,20 @@ pub(super) async fn log_txt(
 /// `GET /jobs/ID/files`: the paths as the original's walk gives them; files whose name begins with a
 /// dot are left out.
 pub(super) async fn files(State(site): State<Site>, Path(id): Path<String>) -> ApiResult<Json<Vec<String>>> {
-    let tree = site.app.job_tree(&id_of(&id)?).await?;
-    let shown = tree.entries().iter().filter(|entry| {
-        let name = entry.path.rsplit('/').next().unwrap_or(&entry.path);
+    let id = id_of(&id)?;
+    // While a stage runs its files are shown as they are, as the original did.
+    let paths = match running::paths_if_running(&site, &id).await? {
+        Some(paths) => paths,
+        None => {
+            let tree = site.app.job_tree(&id).await?;
+            tree.entries().iter().map(|entry| entry.path.clone()).collect()
+        }
+    };
+    let shown = paths.into_iter().filter(|path| {
+        let name = path.rsplit('/').next().unwrap_or(path);
         !name.starts_with('.')
     });
-    let code = shown.map(|entry| format!("{CODE}{}", entry.path));
+    let code = shown.map(|path| format!("{CODE}{path}"));
     let beside = [LOG, INFO, ARCHIVE].map(|name| format!("./{name}"));
     Ok(Json(beside.into_iter().chain(code).collect()))
 }
@@ -100,7 +108,10 @@ pub(super) async fn file(
         INFO => info(&site, &id_of(&id)?).await,
         ARCHIVE => archive::answer(&site, &id_of(&id)?, &headers).await,
         path => match path.strip_prefix(CODE) {
-            Some(path) => file::answer(&site, &id, path, &headers).await,
+            Some(path) => match running::answer_if_running(&site, &id_of(&id)?, path, &headers).await? {
+                Some(answer) => Ok(answer),
+                None => file::answer(&site, &id, path, &headers).await,
+            },
             None => {
                 let id = id_of(&id)?;
                 site.app.must_exist(&id).await?;

@@ -3,7 +3,7 @@
 use super::error::{ApiError, present};
 use super::guard::guard;
 use super::openapi::{Description, OPENAPI, finished};
-use super::{Site, blob, csv, event, file, job, log, openapi, original, submit, worker};
+use super::{Site, blob, csv, event, file, job, log, openapi, original, running, submit, worker};
 use crate::web;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -89,11 +89,14 @@ fn api() -> OpenApiRouter<Site> {
         .routes(routes!(event::log))
         .routes(routes!(job::files))
         .routes(routes!(file::get))
+        .routes(routes!(running::list))
+        .routes(routes!(running::file))
         .routes(routes!(worker::list))
         .routes(routes!(worker::claim))
         .routes(routes!(worker::heartbeat))
         .routes(routes!(worker::log))
         .routes(routes!(worker::finish))
+        .routes(routes!(running::look))
         .routes(routes!(blob::get))
         .routes(routes!(blob::put).layer(unlimited()))
         .routes(routes!(blob::missing))
@@ -125,7 +128,7 @@ struct Panicked;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use polyphemus_api::{blob, job, worker};
+    use polyphemus_api::{blob, job, running, worker};
 
     #[test]
     fn every_path_of_the_contract_is_described_and_no_other() {
@@ -143,6 +146,9 @@ mod tests {
             job::JOB_LOG_EVENTS,
             job::JOB_FILES,
             job::JOB_FILE,
+            running::RUNNING_FILES,
+            running::RUNNING_FILE,
+            running::LOOK,
             worker::WORKERS,
             worker::CLAIM,
             worker::HEARTBEAT,

@@ -106,7 +106,7 @@ pub(crate) struct AttemptPath {
 }
 
 impl AttemptPath {
-    fn attempt(&self, headers: &HeaderMap) -> ApiResult<Attempt> {
+    pub(super) fn attempt(&self, headers: &HeaderMap) -> ApiResult<Attempt> {
         let key = headers
             .get(ATTEMPT_KEY)
             .and_then(|key| key.to_str().ok())

@@ -8,6 +8,7 @@ use std::path::Path;
 const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("migrations/0001_jobs.sql")),
     (2, include_str!("migrations/0002_job_line.sql")),
+    (3, include_str!("migrations/0003_tries.sql")),
 ];
 
 /// Creates what is missing; refuses a database that a newer program has been at.

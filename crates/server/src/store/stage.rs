@@ -3,7 +3,10 @@
 use super::job::{read_id, read_tree};
 use super::writer::Tx;
 use super::{Store, StoreError, query, stage_name, unreadable};
-use polyphemus_core::{Cause, JobId, Stage, StageName, StageResult, StageState, TreeHash, WorkerId};
+use polyphemus_core::retry::Tries;
+use polyphemus_core::{
+    Cause, CauseKind, JobId, Stage, StageName, StageResult, StageState, TreeHash, WorkerId,
+};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
@@ -176,7 +179,7 @@ pub(super) async fn stage_update(
     let written = sqlx::query(query::STAGE_UPDATE)
         .bind(after.stage.state.word())
         .bind(i64::from(after.stage.attempts))
-        .bind(i64::from(after.stage.failed_tries))
+        .bind(i64::from(after.stage.tries.all()))
         .bind(after.worker.as_ref().map(|worker| worker.0.as_str()))
         .bind(after.attempt_key.as_deref())
         .bind(lease_until_ms)
@@ -187,6 +190,9 @@ pub(super) async fn stage_update(
         .bind(to_json(&after.result)?)
         .bind(after.started_ms)
         .bind(after.finished_ms)
+        .bind(to_json(
+            &Some(&after.stage.tries).filter(|tries| tries.all() > 0),
+        )?)
         .bind(job_seq)
         .bind(after.position)
         .bind(before.state.word())
@@ -210,6 +216,7 @@ fn read_stage(row: &AnyRow) -> Result<StageRow, StoreError> {
     let not_before_ms: Option<i64> = row.try_get(9)?;
     let cancelling: i64 = row.try_get(10)?;
     let word: String = row.try_get(3)?;
+    let tries = read_tries(row, cause.as_ref())?;
     let state = match (word.as_str(), tree, lease_until_ms, &worker, &cause) {
         ("waiting", ..) => StageState::Waiting,
         ("queued", ..) => StageState::Queued {
@@ -235,7 +242,7 @@ fn read_stage(row: &AnyRow) -> Result<StageRow, StoreError> {
             name: stage_name(row.try_get(1)?)?,
             state,
             attempts,
-            failed_tries: number(row.try_get(5)?)?,
+            tries,
         },
         needs_key: row.try_get(2)?,
         worker,
@@ -245,6 +252,16 @@ fn read_stage(row: &AnyRow) -> Result<StageRow, StoreError> {
         started_ms: row.try_get(14)?,
         finished_ms: row.try_get(15)?,
     })
+}
+
+/// The failed tries by kind. Rows of versions that only counted them are of the kind of the last cause,
+/// else of the kind that is tried again most patiently.
+fn read_tries(row: &AnyRow, cause: Option<&Cause>) -> Result<Tries, StoreError> {
+    if let Some(tries) = from_json("a stage's tries", row.try_get(16)?)? {
+        return Ok(tries);
+    }
+    let kind = cause.map_or(CauseKind::WorkerLost, |cause| cause.kind);
+    Ok(Tries::from_iter([(kind, number(row.try_get(5)?)?)]))
 }
 
 fn number(value: i64) -> Result<u32, StoreError> {

@@ -166,6 +166,7 @@ impl TestServer {
             stages: vec![stage],
             only_for: None,
             wait_ms: 10_000,
+            refuses: None,
         };
         self.client
             .claim(&claim)

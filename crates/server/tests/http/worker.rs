@@ -93,6 +93,7 @@ async fn waiting_claims_do_not_hold_up_the_end() {
         stages: vec![StageName::Make],
         only_for: None,
         wait_ms: 60_000,
+        refuses: None,
     };
     let client = server.client.clone();
     let waiting = tokio::spawn(async move { client.claim(&claim).await });

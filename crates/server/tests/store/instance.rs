@@ -202,6 +202,7 @@ pub fn offer(worker: &str, wait_ms: u64) -> ClaimRequest {
         stages: StageName::ALL.into(),
         only_for: None,
         wait_ms,
+        refuses: None,
     }
 }
 

@@ -100,6 +100,7 @@ impl Attempt<'_> {
             time,
             output_bytes: self.output_left.load(Ordering::Relaxed),
         };
+        polyphemus_fault::point("worker.step_started");
         let mut output = Output {
             log: self.log.clone(),
             dry_run,

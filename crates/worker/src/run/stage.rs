@@ -2,6 +2,7 @@
 
 use super::dry_run::Rehearsal;
 use super::program::{Program, StdoutTo};
+use super::usage::Gauge;
 use super::{failure, results};
 use crate::backoff::chain;
 use crate::board::{self, Board};
@@ -21,7 +22,9 @@ use polyphemus_core::result::{StageResult, Verdict};
 use polyphemus_device::{Device, DeviceLock};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+use tokio_util::task::AbortOnDropHandle;
 
 /// One attempt at work.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ pub struct Attempt<'a> {
     pub(crate) output_left: AtomicU64,
     /// How many programs were started.
     pub(crate) programs: AtomicU32,
+    /// What of the limits of the workspace was passed.
+    excess: Arc<OnceLock<String>>,
     notes: Vec<String>,
     verdict: Option<Verdict>,
     reports: Vec<polyphemus_core::report::Report>,
@@ -89,6 +94,7 @@ impl<'a> Attempt<'a> {
             deadline: Instant::now() + Duration::from_secs(assignment.stage.time_limit_s),
             output_left: AtomicU64::new(machine.config.limits.output_bytes),
             programs: AtomicU32::new(0),
+            excess: Arc::default(),
             notes: Vec::new(),
             verdict: None,
             reports: Vec::new(),
@@ -130,7 +136,8 @@ impl<'a> Attempt<'a> {
             Ok(input) => input,
             Err(fault) => return self.ended_without_tree(fault),
         };
-        let mut fault = self.steps().await.err();
+        let mut fault = self.steps_within_limits().await.err();
+        polyphemus_fault::point("worker.steps_ended");
         self.end_board().await;
         // A cancel that comes with the last step's end is a cancel; a lost lease a lost lease.
         if let Some(reason) = self.stop.get().filter(|reason| *reason != StopReason::Shutdown) {
@@ -184,17 +191,31 @@ impl<'a> Attempt<'a> {
             let lock = DeviceLock::acquire(&self.machine.folder.devices(), &device.id, &holder)
                 .map_err(|error| Fault::Failed(Cause::new(CauseKind::Device, chain(&error))))?;
             self.device_lock = Some(lock);
+            polyphemus_fault::point("worker.device_locked");
         }
         let contents = &self.machine.contents;
         let fetched = contents.fetch(&self.assignment.tree, &self.stop).await;
         let tree = fetched.map_err(|error| self.contents_fault("fetch the files of the stage", error))?;
+        polyphemus_fault::point("worker.tree_fetched");
         match materialise(&tree, contents.blobs(), &self.folder.job()).await {
-            Ok(()) => Ok(tree),
+            Ok(()) => {
+                polyphemus_fault::point("worker.tree_laid_out");
+                Ok(tree)
+            }
             Err(polyphemus_artifacts::workspace::WorkspaceError::Blob(error)) => {
                 Err(self.contents_fault("read the files of the stage", error.into()))
             }
             Err(error) => Err(Fault::trouble("lay out the files of the stage", &error)),
         }
+    }
+
+    /// The steps, while it is counted what they write.
+    async fn steps_within_limits(&mut self) -> Result<(), Fault> {
+        let gauge = Gauge::new(&self.folder, self.machine.config.limits.workspace)
+            .map_err(|error| Fault::trouble("watch the size of the workspace", &error))?;
+        self.excess = gauge.excess.clone();
+        let _counting = AbortOnDropHandle::new(tokio::spawn(gauge.watch(self.stop.clone())));
+        self.steps().await
     }
 
     async fn steps(&mut self) -> Result<(), Fault> {
@@ -318,7 +339,9 @@ impl<'a> Attempt<'a> {
             }
         };
         self.notes.extend(taken.notes);
+        polyphemus_fault::point("worker.tree_stored");
         let published = contents.publish(&taken.tree, &self.stop).await;
+        polyphemus_fault::point("worker.blobs_sent");
         published.map_err(|error| self.contents_fault("hand in the files of the stage", error))
     }
 
@@ -344,6 +367,12 @@ impl<'a> Attempt<'a> {
                     CauseKind::Device,
                     "the virtual board ended while the stage needed it; the end of the log says why",
                 );
+                self.say_failed(&cause);
+                Outcome::Failed { cause, tree: None }
+            }
+            Fault::Stopped(StopReason::WorkspaceFull) => {
+                let message = self.excess.get().cloned().unwrap_or_default();
+                let cause = Cause::new(CauseKind::OutputLimit, message);
                 self.say_failed(&cause);
                 Outcome::Failed { cause, tree: None }
             }

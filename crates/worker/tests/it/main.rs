@@ -5,6 +5,7 @@
 mod board;
 mod cgroup;
 mod log;
+mod look;
 mod make_conf;
 mod process;
 mod sandbox;
