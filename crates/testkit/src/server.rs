@@ -120,6 +120,19 @@ impl TestServer {
         child.wait().expect("the server has ended");
     }
 
+    /// Waits until it has ended by itself, as it was asked to.
+    pub async fn ended(&mut self) {
+        let mut child = self.child.take().expect("the server runs");
+        wait::until(PATIENCE, "the end of the server", || {
+            let ended = match child.try_wait() {
+                Ok(Some(_)) => Ok(()),
+                seen => Err(format!("{seen:?}")),
+            };
+            std::future::ready(ended)
+        })
+        .await;
+    }
+
     /// Starts it again on the same instance and the same port.
     pub fn restart(&mut self) {
         assert!(self.child.is_none(), "the server runs already");
@@ -221,6 +234,10 @@ impl TestWorker {
     pub fn kill(&mut self) {
         self.child.kill().expect("the worker can be killed");
         self.child.wait().expect("the worker has ended");
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
     }
 
     /// The processes that work in this worker's folder, without the worker itself.

@@ -2,6 +2,7 @@
 
 mod card;
 mod config;
+mod drain;
 mod exit_codes;
 mod follow;
 mod get;

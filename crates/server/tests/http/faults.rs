@@ -562,6 +562,7 @@ async fn fault_20_an_idle_worker_waits_for_one_answer() {
         stages: vec![StageName::Make],
         only_for: None,
         wait_ms: 700,
+        refuses: None,
     };
     let begin = Instant::now();
     assert!(server.client.claim(&claim).await.unwrap().is_none());

@@ -39,10 +39,11 @@ async fn open_gate(worker: &Worker, id: &JobId) {
         .unwrap();
 }
 
+/// The status and the sentence of a refusal; 0 where it is none.
 fn refused(error: ClientError) -> (u16, String) {
     match error {
         ClientError::Refused { status, detail } => (status, detail.message),
-        error => panic!("{error:?}"),
+        error => (0, error.to_string()),
     }
 }
 
