@@ -12,8 +12,6 @@ use polyphemus_api::running::RunningFile;
 use std::process::ExitCode;
 
 /// List the files of a job: of its latest stage that left any, else of the upload.
-///
-/// With --running, those of the stage that runs now, as they are at this moment.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A job's id, the address of its page, or `last`
@@ -22,7 +20,7 @@ pub struct Args {
     /// List those of the stage that runs now; they may change or vanish until it has ended
     #[arg(long)]
     running: bool,
-    /// Print one JSON document: {"tree", "of", "files": […]}; with --running {"stage", "attempt", "committed", "files": […], "truncated"}
+    /// Print one JSON document: {"tree", "of", "files": […]}
     #[arg(long)]
     json: bool,
     #[command(flatten)]
