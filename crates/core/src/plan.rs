@@ -71,6 +71,10 @@ pub struct Run {
     pub argv: Vec<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
+    /// Names of variables that the program gets from its worker's own environment, where they are set
+    /// there: licence servers, and where tools are installed. What a path among them names can be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inherit: Vec<String>,
     /// The folder to run in, relative to the workspace; empty for the workspace itself.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub folder: String,
@@ -101,6 +105,7 @@ impl Run {
             title: title.into(),
             argv: argv.into_iter().map(Into::into).collect(),
             env: BTreeMap::new(),
+            inherit: Vec::new(),
             folder: String::new(),
             stdout_to: None,
             time_limit_s: None,

@@ -13,3 +13,8 @@ pub mod server;
 pub mod wait;
 
 pub use server::{TestServer, TestWorker};
+
+/// A folder of small programs that stand in for the vendors' tools: first on a worker's `PATH`.
+pub fn stand_ins() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("stand-ins")
+}

@@ -4,6 +4,7 @@ use polyphemus_artifacts::Limits;
 use polyphemus_artifacts::workspace::UsageLimits;
 use polyphemus_core::stage::StageName;
 use polyphemus_device::Device;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,6 +34,9 @@ pub struct Config {
     pub hidden: Vec<PathBuf>,
     /// The folders that programs are looked for in, separated by `:`; this program's own `PATH` if `None`.
     pub path: Option<String>,
+    /// What a plan may ask for by name, for its programs: licence servers, where tools are installed.
+    /// This program's own variables by default.
+    pub environment: BTreeMap<String, String>,
     pub limits: StepLimits,
     /// What a stage may leave behind.
     pub tree_limits: Limits,
@@ -113,6 +117,7 @@ impl Config {
             read_only: Vec::new(),
             hidden: Vec::new(),
             path: None,
+            environment: own_environment(),
             limits: StepLimits::default(),
             tree_limits: Limits::default(),
             shared_blobs: None,
@@ -125,4 +130,12 @@ impl Config {
             detect_every: Duration::from_secs(60),
         }
     }
+}
+
+/// Those variables that are text.
+fn own_environment() -> BTreeMap<String, String> {
+    let text = |text: OsString| text.into_string().ok();
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
+        .collect()
 }

@@ -27,6 +27,8 @@ pub struct Sandbox {
     read_only: Vec<PathBuf>,
     hidden: Vec<PathBuf>,
     network: bool,
+    /// What steps may ask for by name.
+    environment: BTreeMap<String, String>,
     /// Holds the files of /etc that are made here.
     etc: PathBuf,
 }
@@ -81,6 +83,7 @@ impl Sandbox {
             read_only: config.read_only.clone(),
             hidden,
             network: config.network,
+            environment: config.environment.clone(),
             etc: folder.path().join("etc"),
         };
         if config.sandbox != config::Sandbox::Off {
@@ -113,6 +116,23 @@ impl Sandbox {
         self.path.iter().map(|folder| folder.join(program)).find(|path| {
             std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
         })
+    }
+
+    /// Those of the worker's own variables that are set, of these names.
+    pub fn inherited(&self, names: &[String]) -> BTreeMap<String, String> {
+        let set = names
+            .iter()
+            .filter_map(|name| Some((name.clone(), self.environment.get(name)?.clone())));
+        set.collect()
+    }
+
+    /// What these variables name on this machine, for a step to read; nothing that holds hidden folders.
+    pub fn named_by(&self, variables: &BTreeMap<String, String>) -> Vec<PathBuf> {
+        let paths = variables.values().map(PathBuf::from);
+        let may_be_seen = |path: &PathBuf| !self.hidden.iter().any(|hidden| hidden.starts_with(path));
+        paths
+            .filter(|path| path.is_absolute() && path.exists() && may_be_seen(path))
+            .collect()
     }
 
     /// The path of the workspace as a step sees it.

@@ -23,9 +23,15 @@ struct Tool {
     programs: &'static [&'static str],
     /// The arguments that make it print its version; none where no version can be had.
     ask: Option<&'static str>,
-    /// The Debian package, for messages.
+    /// The Debian package, for messages; [`VENDOR`] where there is none.
     package: &'static str,
 }
+
+/// Comes from AMD, for whoever has a licence.
+const VENDOR: &str = "";
+
+/// What is no program but a folder that a variable names, with a file in it.
+const KITS: [(&str, &str, &str); 1] = [("aws-fpga", "AWS_FPGA_REPO_DIR", "sdaccel_setup.sh")];
 
 const fn tool(
     name: &'static str,
@@ -42,7 +48,7 @@ const fn tool(
 }
 
 /// The options were tried with Debian 12's packages; those of the ECP5 with YoWASP's.
-static TOOLS: [Tool; 19] = [
+static TOOLS: [Tool; 23] = [
     tool("yosys", &["yosys"], Some("-V"), "yosys"),
     tool(
         "nextpnr-ice40",
@@ -92,6 +98,10 @@ static TOOLS: [Tool; 19] = [
         Some("-dumpversion"),
         "gcc-riscv64-unknown-elf",
     ),
+    tool("sdsoc", &["sds++"], Some("--version"), VENDOR),
+    tool("xocc", &["xocc"], Some("--version"), VENDOR),
+    tool("vitis", &["v++"], Some("--version"), VENDOR),
+    tool("vivado", &["vivado"], Some("-version"), VENDOR),
 ];
 
 /// The labels of the tools that steps on this machine can start, sorted.
@@ -102,8 +112,17 @@ pub async fn detect(sandbox: &Sandbox) -> Vec<Label> {
         .filter_map(std::future::ready)
         .collect()
         .await;
+    labels.extend(kits(sandbox));
     labels.sort_unstable();
     labels
+}
+
+fn kits(sandbox: &Sandbox) -> impl Iterator<Item = Label> {
+    KITS.iter().filter_map(|(name, variable, file)| {
+        let named = sandbox.inherited(&[(*variable).to_owned()]);
+        let folder = Path::new(named.get(*variable)?);
+        folder.join(file).is_file().then(|| Label::tool(name, None))
+    })
 }
 
 async fn label(sandbox: &Sandbox, tool: &Tool) -> Option<Label> {
@@ -118,6 +137,11 @@ async fn label(sandbox: &Sandbox, tool: &Tool) -> Option<Label> {
 /// What to do about a program that is not there.
 pub fn remedy(program: &str) -> String {
     match TOOLS.iter().find(|tool| tool.programs.contains(&program)) {
+        Some(Tool { package: VENDOR, .. }) => {
+            "install AMD's tools there, and have their programs on the PATH of the worker, or set them up by \
+             HLS_COMMAND_PREFIX"
+                .to_owned()
+        }
         Some(tool) => format!("install it (Debian: `apt-get install {}`)", tool.package),
         None => "install it, or correct the name".to_owned(),
     }

@@ -1,8 +1,12 @@
 //! Toolchains: each has one file and one pure function from a job's options and design to its plan.
 
+mod f1;
+mod folder;
 mod make;
 pub mod open;
 mod prefix;
+mod sdsoc;
+mod vendor;
 
 use crate::design::Design;
 use crate::plan::Plan;
@@ -75,6 +79,8 @@ pub struct FlowSettings {
     pub default_platform: String,
     /// Of F1 jobs that name none (`DEFAULT_F1_MODE`).
     pub default_f1_mode: String,
+    /// For the compilation of one source by a vendor's tool, in seconds (`COMPILE_TIMEOUT`).
+    pub compile_time_limit_s: u64,
     /// For a whole make stage, in seconds (`SYNTHESIS_TIMEOUT`).
     pub make_time_limit_s: u64,
     /// For a whole run stage, in seconds.
@@ -99,6 +105,7 @@ impl Default for FlowSettings {
             make_conf_vars: names.map(str::to_owned).to_vec(),
             default_platform: "zed".into(),
             default_f1_mode: "sw_emu".into(),
+            compile_time_limit_s: 120,
             make_time_limit_s: 20_000,
             run_time_limit_s: 9_000,
             executable_name: "exe".into(),
@@ -156,7 +163,9 @@ pub enum PlanError {
 pub fn plan(options: &JobOptions, design: &Design, settings: &FlowSettings) -> Result<Plan, PlanError> {
     let plan = match toolchain(options, settings)? {
         Flow::Open => open::plan(options, design, settings)?,
-        flow @ (Flow::F1 | Flow::F2 | Flow::Sdsoc | Flow::Vitis) => return Err(PlanError::NoFlow { flow }),
+        Flow::F1 => vendor::plan(options, design, settings, f1::plan)?,
+        Flow::Sdsoc => vendor::plan(options, design, settings, sdsoc::plan)?,
+        flow @ (Flow::F2 | Flow::Vitis) => return Err(PlanError::NoFlow { flow }),
     };
     Ok(prefix::put(plan, settings))
 }

@@ -19,9 +19,11 @@ mod testbench;
 mod tool;
 mod top;
 
-use super::{FlowSettings, JobOptions, PlanError};
+pub(super) use failure::host_verdict;
+
+use super::{FlowSettings, JobOptions, PlanError, folder};
 use crate::design::Design;
-use crate::plan::{Plan, Step};
+use crate::plan::Plan;
 use makefile::Workflow;
 use option::Options;
 
@@ -30,13 +32,13 @@ use option::Options;
 /// Where one folder holds the whole design, as in an archive of a folder, the steps run in it: its
 /// author named files as they are seen from there.
 pub fn plan(options: &JobOptions, design: &Design, settings: &FlowSettings) -> Result<Plan, PlanError> {
-    let folder = design.only_folder();
-    let options = Options::read(options, folder.as_deref())?;
-    match folder {
+    let only_folder = design.only_folder();
+    let options = Options::read(options, only_folder.as_deref())?;
+    match only_folder {
         None => plan_here(&options, design, settings),
         Some(folder) => {
             let plan = plan_here(&options, &design.below(&folder), settings)?;
-            Ok(moved(plan, &folder))
+            Ok(folder::moved(plan, &folder))
         }
     }
 }
@@ -46,31 +48,4 @@ fn plan_here(options: &Options, design: &Design, settings: &FlowSettings) -> Res
         Workflow::BuiltIn(why) => builtin::plan(options, design, settings, why),
         Workflow::Makefile { name, why } => makefile::plan(options, design, settings, name, why),
     }
-}
-
-/// The plan carried out in a folder of the workspace.
-fn moved(mut plan: Plan, folder: &str) -> Plan {
-    let prefix = |path: &mut String| *path = format!("{folder}/{path}");
-    for stage in &mut plan.stages {
-        stage
-            .reports
-            .iter_mut()
-            .for_each(|report| prefix(&mut report.path));
-        stage.bitstream.iter_mut().for_each(prefix);
-        stage.discard.iter_mut().for_each(prefix);
-        for step in &mut stage.steps {
-            match step {
-                Step::Run(run) => {
-                    run.folder = folder.to_owned();
-                    run.makes.iter_mut().for_each(prefix);
-                    run.stdout_to.iter_mut().for_each(prefix);
-                }
-                Step::Load(load) => {
-                    load.bitstream.iter_mut().for_each(prefix);
-                    prefix(&mut load.constraints);
-                }
-            }
-        }
-    }
-    plan
 }

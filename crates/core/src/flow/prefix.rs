@@ -4,7 +4,7 @@ use super::FlowSettings;
 use crate::plan::{Plan, Run, Step};
 
 /// Not tools: what the steps themselves are made of.
-const OWN: [&str; 5] = ["mkdir", "python3", "cp", "ssh", "scp"];
+const OWN: [&str; 6] = ["bash", "cp", "mkdir", "python3", "scp", "ssh"];
 
 /// The plan with the prefix before each command of a tool: `make` and whatever compiles, synthesises
 /// or simulates, but not what the job has built.

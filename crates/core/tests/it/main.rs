@@ -8,3 +8,4 @@ mod plan;
 mod plan_any;
 mod plan_error;
 mod stage;
+mod vendor;

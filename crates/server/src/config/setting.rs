@@ -110,6 +110,8 @@ pub static SETTINGS: &[Setting] = &[
         |values, value| put(&mut values.min_free_bytes, integer(value, 0, i64::MAX as u64))),
     works("EXECUTABLE_NAME", "a path within the design, as in 'exe'", "the program that a design's own Makefile builds",
         |values, value| put(&mut values.executable_name, path_inside(value))),
+    works("COMPILE_TIMEOUT", UP_TO_A_YEAR, "how long SDSoC may take to compile the hardware function",
+        |values, value| put(&mut values.compile_time_limit_s, integer(value, 1, YEAR))),
     works("SYNTHESIS_TIMEOUT", UP_TO_A_YEAR, "how long a whole build may take",
         |values, value| put(&mut values.make_time_limit_s, integer(value, 1, YEAR))),
     works("RUN_TIMEOUT", UP_TO_A_YEAR, "how long a whole run may take",
@@ -159,8 +161,6 @@ pub static SETTINGS: &[Setting] = &[
         |_, value| integer(value, 1, DAY).map(drop)),
     idle("POLL_MODE", BOOLEAN, "whether workers looked for jobs every two seconds", "workers are told of jobs at once, wherever they are",
         |_, value| boolean(value).map(drop)),
-    idle("COMPILE_TIMEOUT", UP_TO_A_YEAR, "how long a compiler might take", "the original did not use it either; SYNTHESIS_TIMEOUT holds for the whole build",
-        |_, value| integer(value, 1, YEAR).map(drop)),
     idle("CONFIG_OPTIONS", "a list or dict", "the options that jobs might have", "the toolchain of a job tells its options",
         |_, value| matches!(value, Value::List(_) | Value::Tuple(_) | Value::Dict(_)).then_some(())),
 ];

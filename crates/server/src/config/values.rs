@@ -31,6 +31,8 @@ pub struct Values {
     pub workspace_limit_files: u64,
     pub min_free_bytes: u64,
     pub lease: Duration,
+    /// `COMPILE_TIMEOUT`.
+    pub compile_time_limit_s: u64,
     /// `SYNTHESIS_TIMEOUT`.
     pub make_time_limit_s: u64,
     /// `RUN_TIMEOUT`.
@@ -65,6 +67,7 @@ impl Values {
                 make_conf_vars: self.make_conf_vars.clone(),
                 default_platform: self.default_platform.clone(),
                 default_f1_mode: self.default_f1_mode.clone(),
+                compile_time_limit_s: self.compile_time_limit_s,
                 make_time_limit_s: self.make_time_limit_s,
                 run_time_limit_s: self.run_time_limit_s,
                 executable_name: self.executable_name.clone(),

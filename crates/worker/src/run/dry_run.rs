@@ -17,6 +17,10 @@ use std::path::{Path, PathBuf};
 const TIMED_OUT: i32 = 124;
 /// Of a dry run's output; the data base of a large Makefile is a hundredth of it.
 const MOST_BYTES: u64 = 16 << 20;
+/// Of a line that has not ended, before it is shown.
+const LINE_BYTES: usize = 64 << 10;
+/// Room for an exit code behind the mark.
+const CODE_BYTES: usize = 8;
 /// Of one value, in characters.
 const VALUE_CHARS: usize = 4096;
 /// Variables, in all spellings together.
@@ -34,7 +38,7 @@ pub struct Rehearsal {
     seen: PathBuf,
     /// The same on this machine.
     output: PathBuf,
-    /// A line that has not ended and may be the one with the mark.
+    /// A line that has not ended: the mark may be in it.
     rest: Vec<u8>,
     /// Its exit code, once it has ended.
     pub code: Option<i32>,
@@ -89,16 +93,20 @@ impl Rehearsal {
         while let Some(end) = self.rest.iter().position(|&b| b == b'\n') {
             let after = self.rest.split_off(end + 1);
             let line = std::mem::replace(&mut self.rest, after);
-            match self.code_in(&line) {
-                Some(code) => {
+            match self.end_in(&line) {
+                Some((at, code)) => {
+                    shown.extend(&line[..at]);
                     self.code = Some(code);
                     return Fed::Ended(shown, std::mem::take(&mut self.rest));
                 }
                 None => shown.extend(line),
             }
         }
-        if !self.may_be_marked() {
-            shown.append(&mut self.rest);
+        if self.rest.len() > LINE_BYTES {
+            let tail = self
+                .rest
+                .split_off(self.rest.len() - self.mark.len() - CODE_BYTES);
+            shown.extend(std::mem::replace(&mut self.rest, tail));
         }
         Fed::Shown(shown)
     }
@@ -153,15 +161,13 @@ impl Rehearsal {
         format!("make conf added {{{}}}", entries.join(", "))
     }
 
-    fn code_in(&self, line: &[u8]) -> Option<i32> {
-        let line = std::str::from_utf8(line).ok()?.trim_end();
-        line.strip_prefix(&self.mark)?.trim_start().parse().ok()
-    }
-
-    fn may_be_marked(&self) -> bool {
+    /// Where in a line the mark stands, perhaps behind output that ended without a line's end; and the
+    /// exit code in it.
+    fn end_in(&self, line: &[u8]) -> Option<(usize, i32)> {
         let mark = self.mark.as_bytes();
-        let shared = self.rest.len().min(mark.len());
-        self.rest[..shared] == mark[..shared] && self.rest.len() < mark.len() + 16
+        let at = line.windows(mark.len()).rposition(|part| part == mark)?;
+        let code = std::str::from_utf8(&line[at + mark.len()..]).ok()?;
+        Some((at, code.trim().parse().ok()?))
     }
 }
 
@@ -202,12 +208,14 @@ impl Output {
         }
     }
 
-    /// The dry run, when the program has ended.
-    pub(super) fn end(mut self, look: &mut impl FnMut(&[u8])) -> Option<Rehearsal> {
+    /// The dry run, when the program has ended; what it left unfinished is shown too.
+    pub(super) fn end(mut self, look: &mut impl FnMut(&[u8])) -> io::Result<Option<Rehearsal>> {
         if let Some(dry_run) = &mut self.dry_run {
-            look(&std::mem::take(&mut dry_run.rest));
+            let rest = std::mem::take(&mut dry_run.rest);
+            look(&rest);
+            self.log.write(&rest)?;
         }
-        self.dry_run
+        Ok(self.dry_run)
     }
 }
 
@@ -283,7 +291,7 @@ mod tests {
     #[test]
     fn the_end_is_found_however_the_output_is_cut_into_pieces() {
         let text =
-            b"a warning\ndry-run-like\ndry-run-0000000000000001 0\ngcc -c x\ndry-run-0000000000000001 3\n";
+            b"a warning\ndry-run-like\nno enddry-run-0000000000000001 0\ngcc -c x\ndry-run-0000000000000001 3\n";
         for size in 1..text.len() {
             let mut one = rehearsal(Path::new("/tmp"), &[]);
             let (mut before, mut after) = (Vec::new(), Vec::new());
@@ -298,7 +306,7 @@ mod tests {
                     }
                 }
             }
-            assert_eq!(before, b"a warning\ndry-run-like\n", "{size}");
+            assert_eq!(before, b"a warning\ndry-run-like\nno end", "{size}");
             assert_eq!(after, b"gcc -c x\ndry-run-0000000000000001 3\n", "{size}");
             assert_eq!(one.code, Some(0));
         }

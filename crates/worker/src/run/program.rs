@@ -25,6 +25,8 @@ pub struct Program {
     pub title: String,
     pub argv: Vec<String>,
     pub env: BTreeMap<String, String>,
+    /// Of the worker's own environment; not shown in the log.
+    pub inherited: BTreeMap<String, String>,
     /// As the program sees it.
     pub folder: PathBuf,
     /// For standard output: relative to the workspace, or a new file by its path on this machine.
@@ -113,6 +115,9 @@ impl Attempt<'_> {
             })
             .await
             .map_err(|error| self.process_fault(&title, &error))?;
+        let dry_run = output
+            .end(&mut look)
+            .map_err(|error| self.process_fault(&title, &ProcessError::Log(error)))?;
         self.say(&format!(
             "# {title}: {}, at most {} of memory",
             seconds(finished.took),
@@ -130,7 +135,7 @@ impl Attempt<'_> {
             time,
             output_bytes: self.machine.config.limits.output_bytes,
             file_bytes: self.machine.config.limits.file_bytes,
-            dry_run: output.end(&mut look),
+            dry_run,
         })
     }
 
@@ -167,6 +172,7 @@ impl Attempt<'_> {
             None => None,
         };
         let mut env = sandbox.environment(&self.folder);
+        env.extend(program.inherited);
         env.extend(program.env);
         // After the step's own: a process without the marks is not found when its supervisor is gone.
         let marks = [self.machine.mark(), (MARK.to_owned(), self.name.clone())];

@@ -233,6 +233,7 @@ impl<'a> Attempt<'a> {
 
     async fn run(&mut self, run: &Run) -> Result<(), Fault> {
         let (argv, env) = self.with_serial(run)?;
+        let inherited = self.machine.sandbox.inherited(&run.inherit);
         let program = Program {
             title: run.title.clone(),
             argv,
@@ -243,8 +244,10 @@ impl<'a> Attempt<'a> {
             access: Access {
                 network: self.assignment.stage.network,
                 serial: self.board.as_ref().and_then(|board| board.port().map(Into::into)),
+                read_only: self.machine.sandbox.named_by(&inherited),
                 ..Access::default()
             },
+            inherited,
             stdin: None,
             dry_run: self.rehearsal(run)?,
         };

@@ -35,6 +35,8 @@ pub struct Access {
     pub network: bool,
     pub serial: Option<PathBuf>,
     pub devices: Vec<DeviceNode>,
+    /// Further files and folders, read-only.
+    pub read_only: Vec<PathBuf>,
     /// The folder in which the virtual board is built; the workspace is read-only then.
     pub is_board: bool,
     /// The description of the USB bus in /sys.
@@ -102,6 +104,9 @@ pub(super) fn arguments(
     args.bind("--bind", &attempt.temporary(), TEMPORARY);
     args.bind("--bind", &attempt.home(), HOME);
     args.system(sandbox, network);
+    for path in &access.read_only {
+        args.bind("--ro-bind", path, &path.to_string_lossy());
+    }
     args.add(&["--proc", "/proc", "--dev", "/dev"]);
     args.bind(
         if access.is_board { "--ro-bind" } else { "--bind" },

@@ -13,4 +13,5 @@ mod server;
 mod stage;
 mod step;
 mod supervise;
+mod vendor;
 mod worker;

@@ -226,7 +226,7 @@ pub(super) fn simulation_verdict() -> VerdictRule {
 }
 
 /// A host program.
-pub(super) fn host_verdict() -> VerdictRule {
+pub(in crate::flow) fn host_verdict() -> VerdictRule {
     VerdictRule {
         failed: FAILED.to_owned(),
         passed: PASSED.to_owned(),
