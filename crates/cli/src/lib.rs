@@ -4,6 +4,7 @@
 //! - Invariant: nothing but `out` writes to standard output or standard error.
 //! - Invariant: what a server or a job says never reaches a terminal with control characters in it.
 
+pub mod allocator;
 pub mod args;
 pub mod card;
 pub mod failure;

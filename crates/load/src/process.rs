@@ -1,5 +1,6 @@
 //! What /proc tells of a process (proc(5)): its memory and its processor time.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -40,20 +41,21 @@ impl Process {
         ))
     }
 
-    /// How often its threads were given a processor: what wakes up counts, however little it does.
-    pub fn wake_ups(self) -> io::Result<u64> {
-        let mut sum = 0;
+    /// How often each of its threads, by number, has waited and was woken: what wakes up counts, however
+    /// little it does.
+    pub fn wake_ups(self) -> io::Result<BTreeMap<String, u64>> {
+        let mut threads = BTreeMap::new();
         for task in std::fs::read_dir(self.file("task"))?.flatten() {
             // A thread that has ended meanwhile is no error.
             let text = std::fs::read_to_string(task.path().join("status")).unwrap_or_default();
-            let voluntary = text
+            let line = text
                 .lines()
                 .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-            sum += voluntary
-                .and_then(|count| count.trim().parse::<u64>().ok())
-                .unwrap_or(0);
+            if let Some(count) = line.and_then(|count| count.trim().parse().ok()) {
+                threads.insert(task.file_name().to_string_lossy().into_owned(), count);
+            }
         }
-        Ok(sum)
+        Ok(threads)
     }
 
     /// Those that it started and that run now, theirs included.

@@ -4,6 +4,7 @@ use crate::args::Args;
 use crate::figure::{Figure, Unit};
 use crate::process::Process;
 use anyhow::Context as _;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 const SCENARIO: &str = "idle";
@@ -32,7 +33,7 @@ pub(super) fn measure(args: &Args) -> anyhow::Result<Vec<Figure>> {
         Figure::new(
             SCENARIO,
             "wake-ups",
-            after.wake_ups.saturating_sub(before.wake_ups) as f64 / seconds,
+            after.wake_ups_since(&before) as f64 / seconds,
             Unit::PerSecond,
         ),
     ])
@@ -40,18 +41,29 @@ pub(super) fn measure(args: &Args) -> anyhow::Result<Vec<Figure>> {
 
 struct Used {
     cpu: Duration,
-    wake_ups: u64,
+    /// By the number of the thread.
+    wake_ups: BTreeMap<String, u64>,
+}
+
+impl Used {
+    /// Of the threads that live now: one that has ended has taken its count with it.
+    fn wake_ups_since(&self, before: &Self) -> u64 {
+        let since = |(thread, count): (&String, &u64)| {
+            count.saturating_sub(before.wake_ups.get(thread).copied().unwrap_or(0))
+        };
+        self.wake_ups.iter().map(since).sum()
+    }
 }
 
 fn used(processes: &[Process]) -> anyhow::Result<Used> {
     let mut used = Used {
         cpu: Duration::ZERO,
-        wake_ups: 0,
+        wake_ups: BTreeMap::new(),
     };
     for process in processes {
         let gone = || format!("process {} cannot be looked at; does it still run?", process.0);
         used.cpu += process.cpu().with_context(gone)?;
-        used.wake_ups += process.wake_ups().with_context(gone)?;
+        used.wake_ups.extend(process.wake_ups().with_context(gone)?);
     }
     Ok(used)
 }
