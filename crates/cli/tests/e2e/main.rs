@@ -6,6 +6,7 @@ mod browser;
 mod crash;
 mod designs;
 mod examples;
+mod faults;
 mod load;
 mod separate_worker;
 
