@@ -11,7 +11,7 @@
 //! lock and the write under the same lock nothing can change.
 
 use crate::app::{Attempt, acceptance};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use bytes::Bytes;
 use jiff::Timestamp;
 use polyphemus_core::JobId;
@@ -207,12 +207,20 @@ impl LockedLog {
         if let Some(length) = self.entry.committed() {
             return Ok(length);
         }
-        let row = self.store.job(&self.entry.job).await;
-        let row =
-            row.map_err(|error| failed("find the beginning of", &self.entry.path)(io::Error::other(error)))?;
-        let begins = row.map_or_else(Bytes::new, |row| {
-            text(row.submitted_ms, &acceptance(&row.plan)).into()
-        });
+        let begins: Bytes = match self.store.job(&self.entry.job).await {
+            Ok(Some(row)) => text(row.submitted_ms, &acceptance(&row.plan)).into(),
+            Ok(None) => Bytes::new(),
+            // The log of a job that cannot be read is where it is said why.
+            Err(StoreError::Unreadable { what, why }) => {
+                tracing::warn!(job = %self.entry.job, what, why, "the beginning of a log is not known");
+                Bytes::new()
+            }
+            Err(error) => {
+                return Err(failed("find the beginning of", &self.entry.path)(
+                    io::Error::other(error),
+                ));
+            }
+        };
         let (entry, expected) = (self.entry.clone(), begins.clone());
         let found = blocking(move || measure(&entry.path, &expected)).await?;
         let length = match found {
