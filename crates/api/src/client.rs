@@ -1,13 +1,17 @@
 //! The typed client: one method for each thing that the server does. Retries nothing by itself; the
 //! error says whether trying again makes sense.
 
+mod connect;
 mod sse;
 
+use crate::address::Reachable;
 use crate::blob::{BLOB, BLOBS_MISSING, BlobList};
 use crate::error::{ErrorBody, ErrorCode, ErrorDetail};
 use crate::event::{EndEvent, LogEvent, StateEvent};
+use crate::health::HEALTHZ;
 use crate::job::{self, Job, JobFiles, JobPage, JobQuery, Submitted};
 use crate::running::{LOOK, RUNNING_FILE, RUNNING_FILES, RunningFiles, Seen, SeenContent};
+use crate::token::{AddedToken, NewToken, Secret, TOKEN, TOKENS, Token};
 use crate::worker::{
     ATTEMPT_KEY, ATTEMPT_LOG, Assignment, CLAIM, ClaimRequest, FINISH, FinishRequest, HEARTBEAT,
     HeartbeatAnswer, LogCommitted, WORKERS, Worker,
@@ -17,26 +21,18 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use polyphemus_core::hash::BlobHash;
 use polyphemus_core::job::JobId;
 use polyphemus_core::stage::StageName;
-use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue};
+use reqwest::header::CONTENT_LENGTH;
 use reqwest::multipart::{Form, Part};
-use reqwest::{ClientBuilder, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
 /// What is sent: bytes, or a stream of them.
 pub use reqwest::Body;
 
-/// How long to wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an answer that is no stream may take, beyond what the server was asked to wait.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
-/// A stream that is silent for so long is dead: servers send a comment every 15 s.
-const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// A peer that acknowledges nothing for so long is gone, however large an upload to it is.
-const PEER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Speaks to one server.
 #[derive(Debug, Clone)]
@@ -45,15 +41,24 @@ pub struct Client {
     /// For large bodies: reqwest counts the time that a body takes to be sent as silence of the
     /// answer, so that its `read_timeout` would end every upload that takes longer.
     uploads: reqwest::Client,
-    /// Without a slash at the end.
+    /// What requests are put together from; without a slash at the end.
+    base: String,
+    /// As users name it: without a slash at the end, and without a password.
     server: String,
+    token: Option<Secret>,
+    /// Keeps a long path to a socket open.
+    _socket: Option<Reachable>,
 }
 
 /// Why there is no good answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    #[error("`{0}` is no address of a server: it must look like http://127.0.0.1:8000")]
+    #[error(
+        "`{0}` is no address of a server: it must look like http://127.0.0.1:8000 or unix:/srv/polyphemus/polyphemus.sock, or be an instance directory"
+    )]
     BadAddress(String),
+    #[error("the socket {path} cannot be reached")]
+    NoSocket { path: String, source: std::io::Error },
     #[error("the token cannot be sent: a token has printable ASCII characters only")]
     BadToken,
     #[error("the server at {server} cannot be reached; is it running? (`polyphemus serve` starts one)")]
@@ -85,7 +90,7 @@ impl ClientError {
             Self::Unreachable { .. } | Self::Broken { .. } | Self::Cut { .. } => true,
             Self::Refused { status, .. } => matches!(status, 500 | 503 | 507),
             Self::NotPolyphemus { status, .. } => matches!(status, 502..=504),
-            Self::BadAddress(_) | Self::BadToken => false,
+            Self::BadAddress(_) | Self::BadToken | Self::NoSocket { .. } => false,
         }
     }
 
@@ -133,50 +138,7 @@ pub enum StatePart {
 }
 
 impl Client {
-    /// A client of the server at this address (`http://host:port`, with or without a path).
-    pub fn new(server: &str) -> Result<Self, ClientError> {
-        Self::with_token(server, None)
-    }
-
-    /// The same, showing this token (`Authorization: Bearer …`) with each request.
-    pub fn with_token(server: &str, token: Option<&str>) -> Result<Self, ClientError> {
-        let bad = || ClientError::BadAddress(server.to_owned());
-        let url = reqwest::Url::parse(server).map_err(|_| bad())?;
-        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-            return Err(bad());
-        }
-        // Only one provider is linked; a second installation of the same one changes nothing.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let headers = token.map(bearer).transpose()?.unwrap_or_default();
-        let build = |builder: ClientBuilder| {
-            builder.build().map_err(|source| ClientError::Unreachable {
-                server: server.to_owned(),
-                source,
-            })
-        };
-        let builder = || {
-            let builder = reqwest::Client::builder()
-                .connect_timeout(CONNECT_TIMEOUT)
-                .tcp_keepalive(PEER_TIMEOUT / 2)
-                .tcp_user_timeout(PEER_TIMEOUT)
-                .user_agent(concat!("polyphemus/", env!("CARGO_PKG_VERSION")))
-                .default_headers(headers.clone());
-            // A server on this machine is never behind the proxy of the environment.
-            if is_loopback(&url) {
-                builder.no_proxy()
-            } else {
-                builder
-            }
-        };
-        let silence = SILENCE_TIMEOUT + Duration::from_secs(60);
-        Ok(Self {
-            http: build(builder().read_timeout(silence))?,
-            uploads: build(builder())?,
-            server: server.trim_end_matches('/').to_owned(),
-        })
-    }
-
-    /// The address, without a slash at the end.
+    /// The address, without a slash at the end and without a password.
     pub fn server(&self) -> &str {
         &self.server
     }
@@ -350,6 +312,34 @@ impl Client {
         }))
     }
 
+    pub async fn tokens(&self) -> Result<Vec<Token>, ClientError> {
+        self.json(self.request(Method::GET, TOKENS).timeout(ANSWER_TIMEOUT))
+            .await
+    }
+
+    /// Makes a token; the answer is the only place of its secret.
+    pub async fn token_add(&self, new: &NewToken) -> Result<AddedToken, ClientError> {
+        let request = self.request(Method::POST, TOKENS).json(new);
+        self.json(request.timeout(ANSWER_TIMEOUT)).await
+    }
+
+    pub async fn token_revoke(&self, name: &str) -> Result<(), ClientError> {
+        let path = TOKEN.replace("{name}", &escape(name));
+        let request = self.request(Method::DELETE, &path);
+        self.send(request.timeout(ANSWER_TIMEOUT)).await.map(drop)
+    }
+
+    /// The token that is shown with each request.
+    pub fn token(&self) -> Option<&Secret> {
+        self.token.as_ref()
+    }
+
+    /// Whether the server can do its work; what it says where it cannot.
+    pub async fn healthy(&self, patience: Duration) -> Result<(), ClientError> {
+        let request = self.request(Method::GET, HEALTHZ).timeout(patience);
+        self.send(request).await.map(drop)
+    }
+
     pub async fn workers(&self) -> Result<Vec<Worker>, ClientError> {
         self.json(self.request(Method::GET, WORKERS).timeout(ANSWER_TIMEOUT))
             .await
@@ -439,11 +429,11 @@ impl Client {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.server))
+        self.http.request(method, format!("{}{path}", self.base))
     }
 
     fn upload(&self, method: Method, path: &str) -> RequestBuilder {
-        self.uploads.request(method, format!("{}{path}", self.server))
+        self.uploads.request(method, format!("{}{path}", self.base))
     }
 
     fn of_attempt(&self, method: Method, path: &str, attempt: &AttemptRef) -> RequestBuilder {
@@ -525,21 +515,6 @@ impl Client {
             text,
         }
     }
-}
-
-fn bearer(token: &str) -> Result<HeaderMap, ClientError> {
-    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| ClientError::BadToken)?;
-    value.set_sensitive(true);
-    Ok(HeaderMap::from_iter([(AUTHORIZATION, value)]))
-}
-
-fn is_loopback(url: &reqwest::Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn of_job(path: &str, id: &JobId) -> String {

@@ -25,6 +25,8 @@ pub struct ErrorDetail {
 pub enum ErrorCode {
     /// 400: the request is wrong; sending it again will not help.
     BadRequest,
+    /// 401: it is not known who asks.
+    Unauthorized,
     /// 403: it comes from a place that must not do this.
     Forbidden,
     /// 404
@@ -41,6 +43,8 @@ pub enum ErrorCode {
     TooLarge,
     /// 416
     RangeNotSatisfiable,
+    /// 429: wait a minute.
+    TooManyRequests,
     /// 500: our fault; the log of the server tells more.
     Internal,
     /// 503: try again soon.

@@ -1,7 +1,7 @@
 //! What can be said on the command line; the arguments of each command are in its own file.
 
 use crate::{
-    cancel, config, devices, files, get, jobs, logs, retry, serve, show, submit, wait, worker, workers,
+    cancel, config, devices, files, get, jobs, logs, retry, serve, show, submit, token, wait, worker, workers,
 };
 use clap::{Parser, Subcommand};
 
@@ -20,7 +20,7 @@ Examples:
   polyphemus get last -o results                       the files of the newest job
 
 The server is --server URL, else the variable POLYPHEMUS, else http://127.0.0.1:8000.
-A token is taken from the variable POLYPHEMUS_TOKEN.
+A token is taken from --token-file FILE, else the variable POLYPHEMUS_TOKEN, else the address http://me:TOKEN@HOST.
 
 Exit codes:
   0  good
@@ -44,4 +44,5 @@ pub enum Command {
     Workers(workers::Args),
     Devices(devices::Args),
     Config(config::Args),
+    Token(token::Args),
 }

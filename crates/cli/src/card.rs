@@ -49,7 +49,9 @@ pub fn render(job: &Job, server: &Server, palette: Palette) -> String {
     for note in &job.notes {
         card.line("note", &neutral::line(note));
     }
-    card.line("page", &server.page(&job.id));
+    if let Some(page) = server.page(&job.id) {
+        card.line("page", &page);
+    }
     card.text
 }
 

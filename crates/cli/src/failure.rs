@@ -101,6 +101,9 @@ impl Failure {
             Self::Server(ClientError::Unreachable { .. }) => {
                 Some("start it, or name another server with --server URL or the variable POLYPHEMUS")
             }
+            Self::Server(ClientError::NoSocket { .. }) => {
+                Some("correct the path, or start a server there: `polyphemus serve --instance DIR`")
+            }
             Self::Server(ClientError::Broken { .. }) => {
                 Some("see in `polyphemus jobs` whether it was done all the same; if not, do it again")
             }

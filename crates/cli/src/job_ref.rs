@@ -53,7 +53,7 @@ impl JobRef {
             }),
             Self::Page { server: address, id } => {
                 let found = Found {
-                    server: Server::at(address)?,
+                    server: server.at(address)?,
                     id: id.clone(),
                 };
                 contradiction(&found.server, server)?;

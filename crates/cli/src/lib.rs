@@ -26,6 +26,7 @@ pub mod get;
 pub mod jobs;
 mod logging;
 mod logs;
+mod notify;
 mod progress;
 mod retry;
 mod serve;
@@ -33,6 +34,7 @@ pub mod show;
 mod simulate;
 mod stop;
 mod submit;
+mod token;
 mod wait;
 mod worker;
 pub mod workers;
@@ -75,5 +77,6 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Workers(args) => workers::run(args).await,
         Command::Devices(args) => devices::run(args),
         Command::Config(args) => config::run(&args),
+        Command::Token(args) => token::run(args).await,
     }
 }

@@ -26,7 +26,7 @@ pub struct Args {
 }
 
 /// Understands the names of stages, and lists them where another word stands.
-pub fn stage_names() -> impl clap::builder::TypedValueParser<Value = StageName> {
+fn stage_names() -> impl clap::builder::TypedValueParser<Value = StageName> {
     PossibleValuesParser::new(StageName::ALL.map(StageName::as_str))
         .try_map(|word| StageName::parse(&word).ok_or("there is no such stage"))
 }

@@ -3,11 +3,15 @@
 use crate::config::InstanceArg;
 use crate::failure::{Exit, Patience};
 use crate::logging::LogArg;
+use crate::notify::Notifier;
 use crate::worker::{WorkArgs, host_name};
-use crate::{Failure, config, out, stop};
-use polyphemus_api::Client;
-use polyphemus_api::job::JobQuery;
+use crate::{Failure, config, out, stop, worker};
+use polyphemus_api::address::socket_of;
+use polyphemus_api::{Address, Client};
+use polyphemus_server::NeedsToken;
 use polyphemus_server::config::Settings;
+use polyphemus_worker::Pulse;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,6 +19,11 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// Open files that a server can use.
+const OPEN_FILES: u64 = 16_640;
+/// What the server may take to say that it is well.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Start a server, with a worker inside.
 ///
@@ -26,7 +35,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Args {
     #[command(flatten)]
     instance: InstanceArg,
-    /// The address to listen on, of this machine only; port 0 takes a free one [setting: LISTEN, else 127.0.0.1:8000]
+    /// The address to listen on, port 0 takes a free one; only of this machine unless there are tokens
+    /// [setting: LISTEN, else 127.0.0.1:8000]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
     /// A name that a reverse proxy in front calls this server by; may be repeated [setting: HOST_NAMES]
@@ -61,6 +71,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
     for note in settings.notes() {
         tracing::warn!("{note}");
     }
+    raise_open_files();
     let stop = stop::on_signals()?;
     let listener = TcpListener::bind(address).await.map_err(|error| {
         let what = format!(
@@ -73,15 +84,28 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::local("the address of the server cannot be told", error))?;
     let url = format!("http://{address}");
     let worker = match !args.no_worker && settings.values.worker_inside {
-        true => Some(worker_inside(&args.work, &settings, &url, &instance)?),
+        true => Some(worker_inside(&args.work, &settings, &instance)?),
         false => None,
     };
+    let pulse = worker
+        .as_ref()
+        .map(|worker| worker.pulse.clone())
+        .unwrap_or_default();
+    let socket = Client::new(&Address::of_socket(&socket_of(&instance)))?;
     let server = Inside::start(args.config(&settings, instance), listener);
-    server
-        .until_it_answers(&url, &stop)
-        .await?
-        .serve(worker, stop)
-        .await
+    let notifier = Notifier::from_environment();
+    let server = server.until_it_answers(&url, &stop).await?;
+    notifier.ready();
+    let told = async {
+        tokio::select! {
+            never = notifier.watch(|| is_alive(&socket, &pulse)) => never,
+            () = stop.cancelled() => notifier.stopping().await,
+        }
+    };
+    tokio::select! {
+        ended = server.serve(worker, stop.clone()) => ended,
+        never = told => match never {},
+    }
 }
 
 impl Args {
@@ -99,20 +123,17 @@ impl Args {
 
     fn address(&self, settings: &Settings) -> Result<SocketAddr, Failure> {
         match &self.listen {
-            Some(listen) => loopback(listen, "--listen"),
+            Some(listen) => address_of(listen, "--listen"),
             None => {
                 let named = format!("{}: LISTEN", settings.origin("LISTEN"));
-                loopback(&settings.values.listen, &named)
+                address_of(&settings.values.listen, &named)
             }
         }
     }
 }
 
 /// The address to listen on, which was `named` so.
-///
-/// # Errors
-/// `Failure::Usage` where others could reach it: there are no tokens that could tell who may.
-fn loopback(listen: &str, named: &str) -> Result<SocketAddr, Failure> {
+fn address_of(listen: &str, named: &str) -> Result<SocketAddr, Failure> {
     let wrong = |why: String| {
         Failure::Usage(format!(
             "{named} cannot be `{listen}`: {why}; write ADDRESS:PORT, as in 127.0.0.1:8000"
@@ -121,32 +142,45 @@ fn loopback(listen: &str, named: &str) -> Result<SocketAddr, Failure> {
     let mut addresses = listen
         .to_socket_addrs()
         .map_err(|error| wrong(error.to_string()))?;
-    let address = addresses
+    addresses
         .next()
-        .ok_or_else(|| wrong("the name has no address".to_owned()))?;
-    if address.ip().is_loopback() {
-        return Ok(address);
+        .ok_or_else(|| wrong("the name has no address".to_owned()))
+}
+
+/// A connection is an open file, and the usual limit is made for programs with few of them. What this
+/// process may have it takes, as far as it can use it; without more it serves fewer clients at once.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(OPEN_FILES, |most| most.min(OPEN_FILES));
+    if limit.current.is_some_and(|now| now < wanted) {
+        let raised = Rlimit {
+            current: Some(wanted),
+            ..limit
+        };
+        if let Err(error) = setrlimit(Resource::Nofile, raised) {
+            tracing::warn!(%error, "the limit of open files stays as it is");
+        }
     }
+}
+
+/// What to do where others could reach the server and nothing tells who may.
+fn needs_token(NeedsToken(address): &NeedsToken) -> Failure {
     let port = address.port();
-    Err(Failure::Usage(format!(
-        "{named} cannot be `{listen}`: others could reach it, and this server has no tokens yet to tell who may run \
-         programs here. Listen on 127.0.0.1:{port}; from another machine use `ssh -L {port}:127.0.0.1:{port} THIS-HOST`, \
-         or put a reverse proxy that asks for passwords in front and name it with --host-name"
-    )))
+    Failure::Usage(format!(
+        "the server cannot listen on {address}: others could reach it, and there are no tokens yet that tell who may \
+         run programs here. Make one first (`polyphemus token add NAME --role user --instance DIR`) and start it again; or \
+         listen on 127.0.0.1:{port} and reach it by `ssh -L {port}:127.0.0.1:{port} THIS-HOST`, or through a reverse proxy that \
+         asks for passwords, named with --host-name"
+    ))
 }
 
 fn worker_inside(
     work: &WorkArgs,
     settings: &Settings,
-    url: &str,
     instance: &Path,
 ) -> Result<polyphemus_worker::Config, Failure> {
     let name = format!("embedded-{}-{}", host_name(), std::process::id());
-    let mut config = work.config(settings, url, name, instance.join("work"))?;
-    config.shared_blobs = Some(instance.join("blobs"));
-    // No step may read the database, other jobs' files or their logs.
-    config.hidden.push(instance.to_owned());
-    Ok(config)
+    work.config_beside(settings, name, instance)
 }
 
 /// The server at work within this process.
@@ -224,15 +258,19 @@ async fn work(config: Option<polyphemus_worker::Config>, stop: CancellationToken
     }
 }
 
+/// Whether the server can do its work, asked in the way that its workers ask, and the worker inside
+/// gets on.
+async fn is_alive(socket: &Client, pulse: &Pulse) -> Result<(), String> {
+    worker::is_alive(pulse)?;
+    let healthy = socket.healthy(HEALTH_PATIENCE).await;
+    healthy.map_err(|error| Failure::Server(error).text())
+}
+
 /// The first answer shows that the instance is open: until then requests wait in the listener.
 async fn answer(url: &str) -> Result<(), Failure> {
     let client = Client::new(url)?;
-    let query = JobQuery {
-        limit: Some(1),
-        ..JobQuery::default()
-    };
     let mut patience = Patience::new();
-    while let Err(error) = client.jobs(&query).await {
+    while let Err(error) = client.healthy(HEALTH_PATIENCE).await {
         patience.endure(error).await?;
     }
     Ok(())
@@ -243,9 +281,12 @@ fn too_early(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> Failu
         Err(error) => error,
         Ok(()) => anyhow::anyhow!("it ended though nobody had asked it to"),
     };
-    Failure::Role {
-        what: "the server failed",
-        source: error.into(),
+    match error.downcast_ref::<NeedsToken>() {
+        Some(needs) => needs_token(needs),
+        None => Failure::Role {
+            what: "the server failed",
+            source: error.into(),
+        },
     }
 }
 

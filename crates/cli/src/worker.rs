@@ -2,18 +2,24 @@
 
 use crate::failure::Exit;
 use crate::logging::LogArg;
-use crate::retry::stage_names;
+use crate::notify::Notifier;
 use crate::server::ServerArg;
 use crate::simulate::SimulateArg;
 use crate::{Failure, config, stop};
 use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use polyphemus_api::Address;
+use polyphemus_api::address::socket_of;
 use polyphemus_artifacts::workspace::UsageLimits;
 use polyphemus_core::StageName;
 use polyphemus_server::config::Settings;
-use polyphemus_worker::{Config, Sandbox};
-use std::path::PathBuf;
+use polyphemus_worker::{Config, Pulse, Sandbox};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
+
+/// A slot that does not get on for so long is stuck.
+const STUCK: Duration = Duration::from_secs(30);
 
 /// Work for a server, with this machine's tools and boards.
 ///
@@ -23,21 +29,29 @@ use std::time::Duration;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
+    /// The instance directory of a server on this machine: works through the socket in it, by its
+    /// settings, and moves files instead of sending them [default: the variable POLYPHEMUS_DIR]
+    #[arg(value_name = "DIR", conflicts_with = "server")]
+    instance: Option<PathBuf>,
     #[command(flatten)]
     server: ServerArg,
     /// Its name, unique among the workers of the server [default: HOST-PID]
     #[arg(long, value_name = "NAME", value_parser = worker_name)]
     name: Option<String>,
     /// For workspaces, fetched files and the locks of the boards: all workers of a machine should
-    /// have the same [default: polyphemus/ in XDG_STATE_HOME or ~/.local/state]
+    /// have the same [default: work/ in DIR, else polyphemus/ in XDG_STATE_HOME or ~/.local/state]
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
     /// Take one stage, do it, and end
     #[arg(long)]
     once: bool,
-    /// Take only these stages [default: all]
-    #[arg(long, value_name = "STAGE", num_args = 1.., value_parser = stage_names())]
-    stages: Vec<StageName>,
+    /// Take only these stages; also by the original's names: unpack, make_f1, make_sdsoc, exec_f1,
+    /// exec_zynq [default: all]
+    #[arg(short, long, value_name = "STAGE", num_args = 1.., value_parser = stage_words())]
+    stages: Vec<StageWord>,
+    /// Changes nothing: work comes as soon as there is some. The original's workers looked for it
+    #[arg(short, long)]
+    poll: bool,
     #[command(flatten)]
     work: WorkArgs,
     #[command(flatten)]
@@ -46,6 +60,7 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
+  polyphemus worker /srv/polyphemus                  beside a server with --no-worker
   polyphemus worker --server http://127.0.0.1:8000
   polyphemus worker --stages run --make-slots 0 --simulate ice40-hx8k:4
   ssh -f -N -L 8000:127.0.0.1:8000 SERVER && polyphemus worker    over a tunnel
@@ -96,34 +111,149 @@ impl From<SandboxArg> for Sandbox {
 
 pub async fn run(args: Args) -> Result<ExitCode, Failure> {
     args.log.start()?;
-    let server = args.server.connect()?;
-    let name = args
-        .name
-        .unwrap_or_else(|| format!("{}-{}", host_name(), std::process::id()));
-    let folder = match args.folder {
-        Some(folder) => std::path::absolute(&folder)
-            .map_err(|error| Failure::local(format!("{} cannot be used", folder.display()), error))?,
-        None => state_folder()?,
-    };
-    let settings = config::of_environment()?;
-    let mut config = args
-        .work
-        .config(&settings, server.client.server(), name, folder)?;
-    config.once = args.once;
-    if !args.stages.is_empty() {
-        config.stages = args.stages;
+    if args.poll {
+        tracing::info!("--poll changes nothing: work comes as soon as there is some");
     }
     let stop = stop::on_signals()?;
-    polyphemus_worker::run(config, stop)
-        .await
-        .map_err(|error| Failure::Role {
-            what: "the worker failed",
-            source: error.into(),
-        })?;
+    let Some(stages) = stages_of(&args.stages) else {
+        tracing::warn!(
+            "the stage `unpack` has no work any more: the server unpacks what is handed in; this worker only waits \
+             for its end, and can be left out"
+        );
+        stop.cancelled().await;
+        return Ok(Exit::Good.into());
+    };
+    let mut config = args.config()?;
+    config.once = args.once;
+    config.stages = stages;
+    let notifier = Notifier::from_environment();
+    let pulse = config.pulse.clone();
+    let told = async {
+        pulse.ready().await;
+        notifier.ready();
+        tokio::select! {
+            never = notifier.watch(|| std::future::ready(is_alive(&pulse))) => never,
+            () = stop.cancelled() => notifier.stopping().await,
+        }
+    };
+    let worked = tokio::select! {
+        worked = polyphemus_worker::run(config, stop.clone()) => worked,
+        never = told => match never {},
+    };
+    worked.map_err(|error| Failure::Role {
+        what: "the worker failed",
+        source: error.into(),
+    })?;
     Ok(Exit::Good.into())
 }
 
+/// Whether all loops of the worker get on.
+pub fn is_alive(pulse: &Pulse) -> Result<(), String> {
+    match pulse.stuck(STUCK) {
+        None => Ok(()),
+        Some(slot) => Err(format!("slot {slot} of this worker is stuck")),
+    }
+}
+
+impl Args {
+    fn config(&self) -> Result<Config, Failure> {
+        let name = self
+            .name
+            .clone()
+            .unwrap_or_else(|| format!("{}-{}", host_name(), std::process::id()));
+        let unusable = |path: &Path| {
+            let what = format!("{} cannot be used", path.display());
+            move |error| Failure::local(what, error)
+        };
+        let folder = self.folder.as_deref();
+        let folder = folder.map(|folder| std::path::absolute(folder).map_err(unusable(folder)));
+        let folder = folder.transpose()?;
+        let Some(instance) = self.instance() else {
+            let server = self.server.connect()?;
+            let folder = folder.map_or_else(state_folder, Ok)?;
+            let settings = config::of_environment()?;
+            let mut config = self
+                .work
+                .config(&settings, server.client.server(), name, folder)?;
+            config.token = server.client.token().cloned();
+            return Ok(config);
+        };
+        let instance = std::path::absolute(&instance).map_err(unusable(&instance))?;
+        // The server may come later; it uses the folder that is there.
+        std::fs::create_dir_all(&instance).map_err(unusable(&instance))?;
+        let settings = config::of_instance(&instance)?;
+        let mut config = self.work.config_beside(&settings, name, &instance)?;
+        config.folder = folder.unwrap_or(config.folder);
+        Ok(config)
+    }
+
+    /// What was said last goes first: an argument, then `--server`, then the environment.
+    fn instance(&self) -> Option<PathBuf> {
+        let of_server = || {
+            let server = self.server.server.as_ref()?;
+            Path::new(server).is_dir().then(|| PathBuf::from(server))
+        };
+        let of_environment = || {
+            let named = std::env::var_os("POLYPHEMUS_DIR").filter(|_| self.server.server.is_none());
+            named.filter(|folder| !folder.is_empty()).map(PathBuf::from)
+        };
+        self.instance.clone().or_else(of_server).or_else(of_environment)
+    }
+}
+
+/// A stage, by our name or the original's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StageWord {
+    Is(StageName),
+    /// `unpack`: the server does it.
+    NoWork,
+}
+
+/// The original had a thread for each of these.
+const ORIGINAL_STAGES: [(&str, StageWord); 5] = [
+    ("unpack", StageWord::NoWork),
+    ("make_f1", StageWord::Is(StageName::Make)),
+    ("make_sdsoc", StageWord::Is(StageName::Make)),
+    ("exec_f1", StageWord::Is(StageName::Run)),
+    ("exec_zynq", StageWord::Is(StageName::Run)),
+];
+
+fn stage_words() -> impl TypedValueParser<Value = StageWord> {
+    let ours = StageName::ALL.map(StageName::as_str).into_iter();
+    PossibleValuesParser::new(ours.chain(ORIGINAL_STAGES.map(|(word, _)| word))).try_map(|word| {
+        let original = || ORIGINAL_STAGES.into_iter().find(|(name, _)| *name == word);
+        let ours = StageName::parse(&word).map(StageWord::Is);
+        ours.or_else(|| original().map(|(_, stage)| stage))
+            .ok_or("there is no such stage")
+    })
+}
+
+/// `None` where only stages without work were named.
+fn stages_of(words: &[StageWord]) -> Option<Vec<StageName>> {
+    if words.is_empty() {
+        return Some(StageName::ALL.to_vec());
+    }
+    let named = |stage: &StageName| words.contains(&StageWord::Is(*stage));
+    let stages: Vec<StageName> = StageName::ALL.into_iter().filter(named).collect();
+    (!stages.is_empty()).then_some(stages)
+}
+
 impl WorkArgs {
+    /// For a worker of this machine's server of this instance: through its socket, with its blobs.
+    pub fn config_beside(
+        &self,
+        settings: &Settings,
+        name: String,
+        instance: &Path,
+    ) -> Result<Config, Failure> {
+        let socket = Address::of_socket(&socket_of(instance));
+        let mut config = self.config(settings, &socket, name, instance.join("work"))?;
+        config.shared_blobs = Some(instance.join("blobs"));
+        // No step may read the database, other jobs' files or their logs.
+        config.hidden.push(instance.to_owned());
+        Ok(config)
+    }
+
     /// What the command line says, else the settings.
     pub fn config(
         &self,

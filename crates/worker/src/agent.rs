@@ -51,10 +51,15 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         machine,
     });
     let mut work = JoinSet::new();
-    for slot in agent.slots() {
-        work.spawn(agent.clone().fill(slot));
+    for (number, slot) in agent.slots().into_iter().enumerate() {
+        let agent = agent.clone();
+        work.spawn(async move {
+            let pulse = agent.machine.config.pulse.clone();
+            pulse.beating(number, agent.fill(slot)).await;
+        });
     }
     let stopping = tokio::spawn(agent.clone().tell_of_the_end());
+    agent.machine.config.pulse.is_ready();
     let detecting = tokio::spawn(agent.clone().detect_again());
     while let Some(ended) = work.join_next().await {
         ended?;

@@ -1,5 +1,7 @@
 //! What a worker is told at its start. The only place for its defaults.
 
+use crate::pulse::Pulse;
+use polyphemus_api::token::Secret;
 use polyphemus_artifacts::Limits;
 use polyphemus_artifacts::workspace::UsageLimits;
 use polyphemus_core::stage::StageName;
@@ -14,6 +16,8 @@ use std::time::Duration;
 pub struct Config {
     /// The address of the server: `http://127.0.0.1:8000`.
     pub server: String,
+    /// Shown to the server with each request; not needed through a socket.
+    pub token: Option<Secret>,
     /// Its own name, unique among the live workers: letters, digits, `-`, `_`, `.` and `@`.
     pub name: String,
     /// How many `make` and `afi` stages at once.
@@ -56,6 +60,8 @@ pub struct Config {
     pub min_free_bytes: u64,
     /// How often it is looked for programs that were installed or removed.
     pub detect_every: Duration,
+    /// By which whoever started it can see that it lives.
+    pub pulse: Pulse,
 }
 
 /// Whether steps run in a sandbox.
@@ -107,6 +113,7 @@ impl Config {
     pub fn new(server: impl Into<String>, name: impl Into<String>, folder: impl Into<PathBuf>) -> Self {
         Self {
             server: server.into(),
+            token: None,
             name: name.into(),
             make_slots: 1,
             run_slots: 1,
@@ -128,6 +135,7 @@ impl Config {
             shutdown_wait: Duration::ZERO,
             min_free_bytes: 1 << 30,
             detect_every: Duration::from_secs(60),
+            pulse: Pulse::default(),
         }
     }
 }

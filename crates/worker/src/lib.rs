@@ -19,6 +19,7 @@ pub mod log;
 pub mod look;
 pub mod machine;
 pub mod process;
+pub mod pulse;
 pub mod run;
 pub mod sandbox;
 pub mod scan;
@@ -29,3 +30,4 @@ pub mod workspace;
 
 pub use agent::run;
 pub use config::{Config, Sandbox, StepLimits};
+pub use pulse::Pulse;

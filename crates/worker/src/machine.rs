@@ -7,6 +7,7 @@ use crate::sandbox::Sandbox;
 use crate::workspace::WorkerFolder;
 use anyhow::Context as _;
 use polyphemus_api::Client;
+use polyphemus_api::token::Secret;
 use polyphemus_artifacts::Blobs;
 use polyphemus_device::simulate::Tools;
 use std::path::Path;
@@ -34,7 +35,8 @@ pub struct Machine {
 impl Machine {
     /// Looks the machine over, and removes what a dead worker of this name left on it.
     pub async fn prepare(config: Config) -> anyhow::Result<Self> {
-        let client = Client::new(&config.server)?;
+        let token = config.token.as_ref().map(Secret::reveal);
+        let client = Client::with_token(&config.server, token)?;
         let folder = WorkerFolder::open(&config.folder, &config.name)?;
         bury(&config.name, folder.path());
         folder.remove_dead(bury)?;

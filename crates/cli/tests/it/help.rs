@@ -2,9 +2,9 @@
 
 use crate::program::{run, stdout};
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "serve", "worker", "submit", "jobs", "show", "logs", "files", "get", "wait", "cancel", "retry",
-    "workers", "devices", "config",
+    "workers", "devices", "config", "token",
 ];
 
 #[test]

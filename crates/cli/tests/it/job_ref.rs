@@ -35,6 +35,7 @@ fn a_page_names_the_job_and_its_server() {
 async fn a_page_of_one_server_and_the_address_of_another_contradict_each_other() {
     let page = page("http://h:8000").expect("a page");
     let same = ServerArg {
+        token_file: None,
         server: Some("http://h:8000/".to_owned()),
     };
     assert_eq!(
@@ -42,6 +43,7 @@ async fn a_page_of_one_server_and_the_address_of_another_contradict_each_other()
         "http://h:8000"
     );
     let other = ServerArg {
+        token_file: None,
         server: Some("http://other:8000".to_owned()),
     };
     let refused = page.find(&other).await.expect_err("another server");

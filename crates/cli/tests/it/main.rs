@@ -2,6 +2,7 @@
 
 mod card;
 mod config;
+mod crowd;
 mod drain;
 mod exit_codes;
 mod follow;
@@ -12,5 +13,8 @@ mod neutral;
 mod pack;
 mod program;
 mod serve;
+mod service;
+mod socket;
 mod stand_in;
 mod tables;
+mod token;

@@ -69,6 +69,7 @@ impl App {
 
     /// Tells the watchers of the job, the claims that can have what became ready, and the reconcilers.
     pub(super) fn tell(&self, job: &JobId, changed: &Changed) {
+        self.count_ended(changed);
         if let Some(event) = changed.event {
             self.0.watches.announce(job, event);
         }

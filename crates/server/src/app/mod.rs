@@ -9,6 +9,7 @@ mod claim;
 mod error;
 mod explain;
 mod files;
+mod health;
 mod important;
 mod job;
 mod lock;
@@ -18,12 +19,14 @@ mod rename;
 mod running;
 mod state;
 mod submit;
+mod token;
 mod waiting;
 mod watch;
 mod worker;
 
 pub use attempt::Attempt;
 pub use error::AppError;
+pub use health::Unhealthy;
 pub use look::Shown;
 pub use running::RunningPart;
 pub use submit::Submission;
@@ -33,6 +36,7 @@ pub(crate) use worker::{EMBEDDED, REMEMBERED_MS};
 
 use crate::config::{Config, site};
 use crate::log::Logs;
+use crate::metrics::Metrics;
 use crate::reconcile;
 use crate::store::Store;
 use jiff::Timestamp;
@@ -60,6 +64,8 @@ pub(crate) struct Inner {
     important: important::Important,
     looks: look::Looks,
     pub(crate) workers: worker::Workers,
+    metrics: Metrics,
+    tokens: token::Tokens,
     /// Wakes the reconcilers: a lease or a delay was set that may end before what they wait for.
     pub(crate) changed: Notify,
     /// Whether a tree may have become unreachable since blobs were last collected.
@@ -94,10 +100,13 @@ impl App {
             important: important::Important::new(words),
             looks: look::Looks::default(),
             workers,
+            metrics: Metrics::default(),
+            tokens: token::Tokens::default(),
             changed: Notify::new(),
             trees_dropped: AtomicBool::new(false),
             _lock: lock,
         }));
+        app.tokens_read().await?;
         reconcile::expire_embedded(&app).await?;
         Ok(app)
     }
@@ -109,6 +118,10 @@ impl App {
     /// Where uploads are written before they are unpacked; on the filesystem of the blobs.
     pub fn upload_folder(&self) -> &Path {
         &self.0.uploads
+    }
+
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
     pub fn config(&self) -> &Config {

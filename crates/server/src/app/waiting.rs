@@ -103,6 +103,11 @@ impl Waiting {
             .count()
     }
 
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().by_number.len()
+    }
+
     /// Whether a claim of this worker waits.
     pub(crate) fn has(&self, worker: &WorkerId) -> bool {
         let waiters = self.lock();

@@ -170,6 +170,14 @@ impl App {
         Ok(workers)
     }
 
+    /// How many workers are live, and how many are known.
+    pub(super) fn worker_counts(&self) -> (usize, usize) {
+        let since_ms = self.live_since_ms(now_ms());
+        let workers = self.0.workers.lock();
+        let live = |(id, known): &(&WorkerId, &Known)| known.seen_ms >= since_ms || self.0.waiting.has(id);
+        (workers.iter().filter(live).count(), workers.len())
+    }
+
     fn live_since_ms(&self, now_ms: i64) -> i64 {
         now_ms - 2 * ms(self.0.config.lease)
     }

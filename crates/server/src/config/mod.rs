@@ -37,6 +37,8 @@ pub struct Config {
     /// The names that clients call this server by, beside its addresses and `localhost`. Requests for
     /// any other name are refused: a foreign web page may have sent them (DNS rebinding).
     pub host_names: Vec<String>,
+    /// The most connections over TCP; as many as there can be files if `None`.
+    pub connections_limit: Option<usize>,
     pub site: SiteSettings,
 }
 
@@ -51,6 +53,7 @@ impl Default for Config {
             upload_limit_bytes: 4 << 30,
             blob_grace: Duration::from_secs(24 * 3600),
             host_names: Vec::new(),
+            connections_limit: None,
             site: SiteSettings::default(),
         }
     }

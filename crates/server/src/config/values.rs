@@ -82,6 +82,7 @@ impl Values {
             upload_limit_bytes: self.upload_limit_bytes,
             blob_grace: self.blob_grace,
             host_names: self.host_names.clone(),
+            connections_limit: None,
             site: self.site.clone(),
         }
     }

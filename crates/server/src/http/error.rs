@@ -72,12 +72,14 @@ impl ApiError {
     pub fn status(&self) -> StatusCode {
         match self.0.code {
             ErrorCode::BadRequest => StatusCode::BAD_REQUEST,
+            ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
             ErrorCode::Forbidden => StatusCode::FORBIDDEN,
             ErrorCode::NotFound => StatusCode::NOT_FOUND,
             ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             ErrorCode::Superseded | ErrorCode::WrongOffset | ErrorCode::Conflict => StatusCode::CONFLICT,
             ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
+            ErrorCode::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
@@ -215,7 +217,11 @@ impl Form {
 /// The error of an answer, also where axum itself made it, and the headers that belong to its status.
 async fn told(mut response: Response, method: &Method, uri: &Uri) -> (ApiError, HeaderMap) {
     let mut kept = HeaderMap::new();
-    for name in [ALLOW, axum::http::header::CONTENT_RANGE] {
+    for name in [
+        ALLOW,
+        axum::http::header::CONTENT_RANGE,
+        axum::http::header::WWW_AUTHENTICATE,
+    ] {
         if let Some(value) = response.headers_mut().remove(&name) {
             kept.insert(name, value);
         }

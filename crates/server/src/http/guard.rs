@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use std::net::IpAddr;
 
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Refuses requests that were meant for another host, and changes that another origin asks for.
 pub(super) async fn guard(
@@ -19,7 +19,10 @@ pub(super) async fn guard(
     next: Next,
 ) -> Result<Response, ApiError> {
     let host = host_of(&request)?;
-    check_host(&host, &site.config.host_names)?;
+    // Who must show a token cannot be used by a foreign page under whatever name: it has none.
+    if !site.app.tokens_required() {
+        check_host(&host, &site.config.host_names)?;
+    }
     if !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
         check_origin(request.headers(), &host)?;
     }

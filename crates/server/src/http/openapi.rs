@@ -24,6 +24,7 @@ pub(super) const OPENAPI: &str = "/api/openapi.json";
         (name = "jobs", description = "Hand in designs, follow them, fetch what they made"),
         (name = "events", description = "Server-sent events; each id resumes its stream exactly"),
         (name = "workers", description = "The protocol of workers; every write is fenced by the attempt"),
+        (name = "tokens", description = "Who may do what; for operators"),
         (name = "blobs", description = "Contents under their BLAKE3 hash"),
     )
 )]

@@ -1,9 +1,13 @@
 //! All routes, one line each, and what every request goes through before and after them.
 
+use super::auth::authenticate;
 use super::error::{ApiError, present};
 use super::guard::guard;
+use super::login::{LOGIN, LOGOUT};
 use super::openapi::{Description, OPENAPI, finished};
-use super::{Site, blob, csv, event, file, job, log, openapi, original, running, submit, worker};
+use super::{
+    Site, blob, csv, event, file, health, job, log, login, openapi, original, running, submit, token, worker,
+};
 use crate::web;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -11,6 +15,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use polyphemus_api::health::{HEALTHZ, METRICS};
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +41,10 @@ pub fn router(site: Site) -> Router {
     let routes = Router::new()
         .route("/", get(web::list_page))
         .route("/static/{name}", get(web::asset))
+        .route(HEALTHZ, get(health::healthz))
+        .route(METRICS, get(health::metrics))
+        .route(LOGIN, get(login::page).post(login::login))
+        .route(LOGOUT, post(login::logout))
         .route("/jobs", post(submit::original).layer(DefaultBodyLimit::disable()))
         .route("/jobs.csv", get(csv::get))
         .route(
@@ -56,6 +65,7 @@ pub fn router(site: Site) -> Router {
     routes
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
+        .layer(from_fn_with_state(site.clone(), authenticate))
         .layer(from_fn_with_state(site.clone(), guard))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(site.config.clone(), present))
@@ -71,6 +81,7 @@ pub fn router(site: Site) -> Router {
             HeaderName::from_static("cross-origin-resource-policy"),
             "same-origin",
         ))
+        .layer(from_fn_with_state(site, health::count))
         .layer(TraceLayer::new_for_http().make_span_with(span))
 }
 
@@ -100,6 +111,8 @@ fn api() -> OpenApiRouter<Site> {
         .routes(routes!(blob::get))
         .routes(routes!(blob::put).layer(unlimited()))
         .routes(routes!(blob::missing))
+        .routes(routes!(token::list, token::add))
+        .routes(routes!(token::revoke))
 }
 
 fn if_absent(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
@@ -128,7 +141,8 @@ struct Panicked;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use polyphemus_api::{blob, job, running, worker};
+    use crate::http::access::decided;
+    use polyphemus_api::{blob, job, running, token, worker};
 
     #[test]
     fn every_path_of_the_contract_is_described_and_no_other() {
@@ -156,6 +170,8 @@ mod tests {
             worker::FINISH,
             blob::BLOB,
             blob::BLOBS_MISSING,
+            token::TOKENS,
+            token::TOKEN,
         ]
         .map(|path| path.replace("{*", "{"))
         .into();
@@ -167,5 +183,27 @@ mod tests {
     fn the_description_is_this() {
         let (_, document) = api().split_for_parts();
         insta::assert_json_snapshot!(finished(document), { ".info.version" => "[version]" });
+    }
+
+    #[test]
+    fn who_may_use_it_is_decided_for_every_route() {
+        let (_, document) = api().split_for_parts();
+        let mut routes: Vec<String> = document.paths.paths.into_keys().collect();
+        routes.extend([OPENAPI, HEALTHZ, METRICS, LOGIN, LOGOUT].map(str::to_owned));
+        // The others stand in this file as texts.
+        let source = include_str!("router.rs")
+            .split("#[cfg(test)]")
+            .next()
+            .unwrap_or("");
+        let calls = source.split(".route(").skip(1);
+        let texts = calls.filter_map(|call| call.trim_start().strip_prefix('"')?.split('"').next());
+        routes.extend(texts.map(str::to_owned));
+        assert!(routes.len() > 25, "{routes:?}");
+        for route in routes {
+            assert!(
+                decided(&route).is_some(),
+                "nobody decided in access.rs who may use {route}"
+            );
+        }
     }
 }

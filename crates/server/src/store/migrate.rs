@@ -9,6 +9,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("migrations/0001_jobs.sql")),
     (2, include_str!("migrations/0002_job_line.sql")),
     (3, include_str!("migrations/0003_tries.sql")),
+    (4, include_str!("migrations/0004_tokens.sql")),
 ];
 
 /// Creates what is missing; refuses a database that a newer program has been at.

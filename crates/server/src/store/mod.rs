@@ -19,6 +19,7 @@ mod shape;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod token;
 mod worker;
 mod writer;
 
@@ -30,9 +31,11 @@ pub(crate) use insert::InsertJob;
 pub(crate) use rename::RenameJob;
 pub(crate) use shape::Shape;
 pub(crate) use stage::{RunningStage, StageRow};
+pub(crate) use token::{AddToken, RevokeToken, TokenRow};
 pub(crate) use worker::{SaveWorkers, WorkerRow};
-pub(crate) use writer::Command;
+pub(crate) use writer::{Command, Nothing};
 
+use crate::metrics::Histogram;
 use polyphemus_core::{JobState, StageName};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -89,6 +92,11 @@ impl Store {
     /// How many transactions were committed since the store was opened.
     pub(crate) fn transactions(&self) -> u64 {
         self.writer.transactions()
+    }
+
+    /// How long transactions take to get to the disk.
+    pub(crate) fn commits(&self) -> &Histogram {
+        self.writer.commits()
     }
 
     /// Copies what was written from the log into the database file, without holding up anybody.

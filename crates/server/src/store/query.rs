@@ -54,6 +54,11 @@ queries! {
     STAGE_LIST_QUEUED = "SELECT job_seq, position, not_before_ms FROM stage
         WHERE state = 'queued' AND needs_key = $1 AND not_before_ms <= $2
         ORDER BY not_before_ms, job_seq LIMIT $3";
+    /// Bounded: the queue may be long.
+    STAGE_COUNT_QUEUED = "SELECT COUNT(*), MIN(queued.not_before_ms) FROM (SELECT not_before_ms FROM stage
+        WHERE state = 'queued' AND needs_key = $1 ORDER BY not_before_ms, job_seq LIMIT $2) AS queued";
+    STAGE_COUNT_RUNNING = "SELECT COUNT(*) FROM (SELECT 1 FROM stage
+        WHERE state = 'running' AND lease_until_ms > 0 LIMIT $1) AS running";
     STAGE_NEXT_DELAYED = "SELECT MIN(not_before_ms) FROM stage
         WHERE state = 'queued' AND needs_key = $1 AND not_before_ms > $2";
     STAGE_LIST_EXPIRED = "SELECT job.id, stage.name, stage.attempts, stage.worker, stage.lease_until_ms
@@ -76,6 +81,13 @@ queries! {
     EVENT_LIST = "SELECT seq, at_ms, job_state, stage, stage_state, attempt, message FROM event
         WHERE job_seq = $1 AND seq > $2 ORDER BY seq LIMIT $3";
     EVENT_LAST = "SELECT MAX(seq) FROM event WHERE job_seq = $1";
+
+    /// A name whose token is revoked is free again.
+    TOKEN_ADD = "INSERT INTO token (name, role, hash, created_ms) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (name) DO UPDATE SET role = excluded.role, hash = excluded.hash,
+        created_ms = excluded.created_ms, revoked_ms = NULL WHERE token.revoked_ms IS NOT NULL";
+    TOKEN_REVOKE = "UPDATE token SET revoked_ms = $1 WHERE name = $2 AND revoked_ms IS NULL";
+    TOKEN_LIST = "SELECT name, role, hash, created_ms, revoked_ms FROM token ORDER BY name";
 
     WORKER_SAVE = "INSERT INTO worker (id, labels, seen_ms) VALUES ($1, $2, $3)
         ON CONFLICT (id) DO UPDATE SET labels = excluded.labels, seen_ms = excluded.seen_ms";

@@ -46,6 +46,29 @@ pub(crate) struct RunningStage {
 }
 
 impl Store {
+    /// How many stages of this shape are queued, at most `most`, and since when the first of them is.
+    pub(crate) async fn stage_count_queued(
+        &self,
+        needs_key: &str,
+        most: u32,
+    ) -> Result<(i64, Option<i64>), StoreError> {
+        let row = sqlx::query(query::STAGE_COUNT_QUEUED)
+            .bind(needs_key)
+            .bind(i64::from(most))
+            .fetch_one(&self.reads)
+            .await?;
+        Ok((row.try_get(0)?, row.try_get(1)?))
+    }
+
+    /// How many stages run, at most `most`.
+    pub(crate) async fn stage_count_running(&self, most: u32) -> Result<i64, StoreError> {
+        let row = sqlx::query(query::STAGE_COUNT_RUNNING)
+            .bind(i64::from(most))
+            .fetch_one(&self.reads)
+            .await?;
+        Ok(row.try_get(0)?)
+    }
+
     /// The stages of a job in the order of its plan.
     pub(crate) async fn stage_list(&self, job_seq: i64) -> Result<Vec<StageRow>, StoreError> {
         stage_list_of_job(&mut *self.reads.acquire().await?, job_seq).await

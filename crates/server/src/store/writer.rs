@@ -5,6 +5,7 @@
 
 use super::insert::NewRows;
 use super::{StoreError, query};
+use crate::metrics::Histogram;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use polyphemus_core::JobState;
@@ -12,6 +13,7 @@ use sqlx::{Any, AnyConnection, AnyPool, Row as _, Transaction};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 /// The most commands of one transaction: a bound on how long the first of them waits.
@@ -94,30 +96,62 @@ impl Tx {
     }
 }
 
+/// What the writer counts.
+struct Counted {
+    transactions: Arc<AtomicU64>,
+    /// Each with its counters and its fsync.
+    commits: Arc<Histogram>,
+}
+
+/// Changes nothing: shows that the writer answers.
+#[derive(Debug)]
+pub(crate) struct Nothing;
+
+impl Command for Nothing {
+    type Done = ();
+
+    async fn run(&self, _: &mut Tx) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
 /// A handle on the writer's task, which ends when the last handle is gone.
 #[derive(Debug, Clone)]
 pub(crate) struct Writer {
     queue: mpsc::Sender<Box<dyn Queued>>,
     transactions: Arc<AtomicU64>,
+    commits: Arc<Histogram>,
 }
 
 impl Writer {
     pub(crate) fn start(pool: AnyPool) -> Self {
         let (queue, mut waiting) = mpsc::channel::<Box<dyn Queued>>(4 * BATCH);
         let transactions = Arc::new(AtomicU64::new(0));
-        let committed = transactions.clone();
+        let commits = Arc::new(Histogram::default());
+        let counted = Counted {
+            transactions: transactions.clone(),
+            commits: commits.clone(),
+        };
         tokio::spawn(async move {
             let mut batch = Vec::with_capacity(BATCH);
             while waiting.recv_many(&mut batch, BATCH).await > 0 {
-                write(&pool, std::mem::take(&mut batch), &committed).await;
+                write(&pool, std::mem::take(&mut batch), &counted).await;
             }
         });
-        Self { queue, transactions }
+        Self {
+            queue,
+            transactions,
+            commits,
+        }
     }
 
     /// How many transactions were committed since the start.
     pub(crate) fn transactions(&self) -> u64 {
         self.transactions.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn commits(&self) -> &Histogram {
+        &self.commits
     }
 
     /// Runs a command; what it gives is committed. Dropped while it waits, the command runs all the
@@ -176,10 +210,9 @@ impl<C: Command> Queued for Waiting<C> {
     }
 }
 
-async fn write(pool: &AnyPool, mut batch: Vec<Box<dyn Queued>>, transactions: &AtomicU64) {
-    match try_write(pool, &mut batch).await {
+async fn write(pool: &AnyPool, mut batch: Vec<Box<dyn Queued>>, counted: &Counted) {
+    match try_write(pool, &mut batch, counted).await {
         Ok(()) => {
-            transactions.fetch_add(1, Ordering::Relaxed);
             for waiting in batch {
                 waiting.answer(None);
             }
@@ -187,31 +220,32 @@ async fn write(pool: &AnyPool, mut batch: Vec<Box<dyn Queued>>, transactions: &A
         Err(failed) => {
             tracing::debug!(commands = batch.len(), error = %failed, "a shared transaction was undone");
             for waiting in batch {
-                write_alone(pool, waiting, transactions).await;
+                write_alone(pool, waiting, counted).await;
             }
         }
     }
 }
 
 /// One command's trouble is its own: after a shared transaction has failed each gets its own.
-async fn write_alone(pool: &AnyPool, waiting: Box<dyn Queued>, transactions: &AtomicU64) {
+async fn write_alone(pool: &AnyPool, waiting: Box<dyn Queued>, counted: &Counted) {
     let mut alone = [waiting];
     let mut failed = None;
     for _ in 0..TRIES {
-        failed = try_write(pool, &mut alone).await.err();
+        failed = try_write(pool, &mut alone, counted).await.err();
         if !matches!(failed, Some(StoreError::Raced)) {
             break;
         }
-    }
-    if failed.is_none() {
-        transactions.fetch_add(1, Ordering::Relaxed);
     }
     let [waiting] = alone;
     waiting.answer(failed);
 }
 
 /// Dropped before its end, the transaction is undone.
-async fn try_write(pool: &AnyPool, batch: &mut [Box<dyn Queued>]) -> Result<(), StoreError> {
+async fn try_write(
+    pool: &AnyPool,
+    batch: &mut [Box<dyn Queued>],
+    counted: &Counted,
+) -> Result<(), StoreError> {
     let mut tx = Tx {
         transaction: pool.begin().await?,
         counters: BTreeMap::new(),
@@ -221,5 +255,9 @@ async fn try_write(pool: &AnyPool, batch: &mut [Box<dyn Queued>]) -> Result<(), 
     for waiting in batch {
         waiting.run(&mut tx).await?;
     }
-    tx.commit().await
+    let begun = Instant::now();
+    tx.commit().await?;
+    counted.commits.observe(begun.elapsed());
+    counted.transactions.fetch_add(1, Ordering::Relaxed);
+    Ok(())
 }

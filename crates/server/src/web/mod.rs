@@ -8,6 +8,7 @@ mod icon;
 mod job;
 mod list;
 mod log;
+mod login;
 mod option;
 mod prose;
 mod result;
@@ -20,6 +21,7 @@ pub(crate) use files::files_page;
 pub(crate) use form::change;
 pub(crate) use job::{cancel, job_page, retry};
 pub(crate) use list::list_page;
+pub(crate) use login::login_page;
 
 use crate::config::SiteSettings;
 use crate::http::error::{ApiError, ApiResult};

@@ -7,10 +7,12 @@
     reason = "a test ends by panic, and says why"
 )]
 
+mod crowd;
 mod event;
 mod faults;
 mod file;
 mod guard;
+mod health;
 mod job;
 mod original;
 mod page;
@@ -18,4 +20,5 @@ mod readme;
 mod refusal;
 mod server;
 mod submit;
+mod token;
 mod worker;
