@@ -1,7 +1,8 @@
 //! What can be said on the command line; the arguments of each command are in its own file.
 
 use crate::{
-    cancel, config, devices, files, get, jobs, logs, retry, serve, show, submit, token, wait, worker, workers,
+    backup, cancel, config, devices, doctor, files, fsck, get, import, jobs, logs, restore, retry, serve,
+    show, submit, token, wait, worker, workers,
 };
 use clap::{Parser, Subcommand};
 
@@ -45,4 +46,9 @@ pub enum Command {
     Devices(devices::Args),
     Config(config::Args),
     Token(token::Args),
+    Fsck(fsck::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
+    Import(import::Args),
+    Doctor(doctor::Args),
 }

@@ -18,16 +18,22 @@ pub mod palette;
 pub mod server;
 pub mod table;
 
+mod backup;
 mod cancel;
 mod config;
 mod devices;
+mod doctor;
 pub mod files;
+mod fsck;
 pub mod get;
+mod import;
 pub mod jobs;
 mod logging;
 mod logs;
+mod news;
 mod notify;
 mod progress;
+mod restore;
 mod retry;
 mod serve;
 pub mod show;
@@ -78,5 +84,10 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Devices(args) => devices::run(args),
         Command::Config(args) => config::run(&args),
         Command::Token(args) => token::run(args).await,
+        Command::Fsck(args) => fsck::run(args).await,
+        Command::Backup(args) => backup::run(args).await,
+        Command::Restore(args) => restore::run(args).await,
+        Command::Import(args) => import::run(args).await,
+        Command::Doctor(args) => doctor::run(args).await,
     }
 }

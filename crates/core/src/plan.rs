@@ -24,6 +24,10 @@ pub struct Plan {
     /// Sentences that the user should read.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// Why the stages cannot be carried out: of a job that was taken over with its outcome, and that no
+    /// flow here can do again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// What a worker does in one stage.

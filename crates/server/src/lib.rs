@@ -2,6 +2,7 @@
 //! as pages. Starts no process; stages run in workers, which speak to it over HTTP.
 
 pub mod app;
+pub mod care;
 pub mod config;
 pub mod http;
 pub mod log;

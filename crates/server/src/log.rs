@@ -130,6 +130,11 @@ impl Logs {
         part.ok_or_else(|| failed("read", &entry.path)(io::ErrorKind::UnexpectedEof.into()))
     }
 
+    /// The file of a log, which may not be there yet.
+    pub(crate) fn path(&self, job: &JobId) -> PathBuf {
+        self.folder.join(format!("{job}.log"))
+    }
+
     /// Tells the committed length, now and whenever it has grown.
     pub(crate) async fn watch(&self, job: &JobId) -> Result<watch::Receiver<u64>, LogError> {
         // Registered before the length is looked up, so that no growth is missed.
@@ -150,7 +155,7 @@ impl Logs {
         }
         let entry = Arc::new(Entry {
             job: job.clone(),
-            path: self.folder.join(format!("{job}.log")),
+            path: self.path(job),
             writing: Arc::default(),
             length: watch::Sender::new(0),
             measured: AtomicBool::new(false),

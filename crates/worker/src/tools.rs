@@ -134,6 +134,29 @@ async fn label(sandbox: &Sandbox, tool: &Tool) -> Option<Label> {
     Some(Label::tool(tool.name, version.as_deref()))
 }
 
+/// A tool of the table, and how it is on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Surveyed {
+    pub name: &'static str,
+    pub here: bool,
+    pub version: Option<String>,
+    /// The Debian package that has it.
+    pub package: &'static str,
+}
+
+/// Every tool that is looked for, in the order of the table, whether it is here or not.
+pub async fn survey(sandbox: &Sandbox) -> Vec<Surveyed> {
+    let labels: Vec<_> = TOOLS.iter().map(|tool| label(sandbox, tool)).collect();
+    let labels: Vec<Option<Label>> = stream::iter(labels).buffered(AT_ONCE).collect().await;
+    let surveyed = TOOLS.iter().zip(labels).map(|(tool, label)| Surveyed {
+        name: tool.name,
+        here: label.is_some(),
+        version: label.and_then(|label| Some(label.0.split_once('=')?.1.to_owned())),
+        package: tool.package,
+    });
+    surveyed.collect()
+}
+
 /// What to do about a program that is not there.
 pub fn remedy(program: &str) -> String {
     match TOOLS.iter().find(|tool| tool.programs.contains(&program)) {

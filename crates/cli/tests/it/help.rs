@@ -2,9 +2,9 @@
 
 use crate::program::{run, stdout};
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 20] = [
     "serve", "worker", "submit", "jobs", "show", "logs", "files", "get", "wait", "cancel", "retry",
-    "workers", "devices", "config", "token",
+    "workers", "devices", "config", "token", "fsck", "backup", "restore", "import", "doctor",
 ];
 
 #[test]

@@ -54,6 +54,7 @@ pub(super) fn plan(options: &Options, design: &Design, settings: &FlowSettings) 
             &["platform", "sdsflags"],
             "the device is that of AWS' development kit",
         ),
+        refused: None,
     })
 }
 

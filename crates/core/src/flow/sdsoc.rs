@@ -52,6 +52,7 @@ pub(super) fn plan(options: &Options, design: &Design, settings: &FlowSettings) 
         stages: vec![vendor::build(&["sdsoc"], steps, settings)],
         decisions,
         notes: options.without_use(unused, "SDSoC does not know it"),
+        refused: None,
     })
 }
 

@@ -85,6 +85,12 @@ impl App {
 
     /// Enters the job again at a stage; without one, at the first that did not succeed.
     pub async fn retry(&self, id: &JobId, from: Option<StageName>) -> Result<Job, AppError> {
+        let job = self.0.store.job(id).await?.ok_or_else(|| AppError::no_job(id))?;
+        if let Some(why) = job.plan.refused {
+            return Err(AppError::Conflict(format!(
+                "job {id} was taken over from another instance and cannot be done again here: {why}"
+            )));
+        }
         self.change_by_user(id, Change::Retry { from }, None).await
     }
 

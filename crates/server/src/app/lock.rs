@@ -8,12 +8,23 @@ use std::path::Path;
 
 /// Locked as long as this is there; a process that dies in whatever way loses it.
 #[derive(Debug)]
-pub(super) struct InstanceLock {
+pub(crate) struct InstanceLock {
     _file: File,
 }
 
 impl InstanceLock {
-    pub(super) fn take(instance: &Path) -> Result<Self, AppError> {
+    pub(crate) fn take(instance: &Path) -> Result<Self, AppError> {
+        Self::try_take(instance)?.map_err(|holder| {
+            AppError::Conflict(format!(
+                "the instance {} is in use by another server, process {holder}; stop that one, or choose \
+                 another folder with `--instance`",
+                instance.display(),
+            ))
+        })
+    }
+
+    /// The lock, or the process that has it.
+    pub(crate) fn try_take(instance: &Path) -> Result<Result<Self, String>, AppError> {
         let path = instance.join("lock");
         let failed = |doing: &'static str| {
             let path = path.clone();
@@ -31,17 +42,12 @@ impl InstanceLock {
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 let mut holder = String::new();
                 file.read_to_string(&mut holder).map_err(failed("read"))?;
-                return Err(AppError::Conflict(format!(
-                    "the instance {} is in use by another server, process {}; stop that one, or choose \
-                     another folder with `--instance`",
-                    instance.display(),
-                    holder.trim()
-                )));
+                return Ok(Err(holder.trim().to_owned()));
             }
             Err(error) => return Err(failed("lock")(error.into())),
         }
         file.set_len(0).map_err(failed("write"))?;
         writeln!(file, "{}", std::process::id()).map_err(failed("write"))?;
-        Ok(Self { _file: file })
+        Ok(Ok(Self { _file: file }))
     }
 }

@@ -27,13 +27,15 @@ mod worker;
 pub use attempt::Attempt;
 pub use error::AppError;
 pub use health::Unhealthy;
+pub(crate) use lock::InstanceLock;
 pub use look::Shown;
 pub use running::RunningPart;
 pub use submit::Submission;
-pub(crate) use submit::acceptance;
+pub(crate) use submit::{acceptance, design};
 pub(crate) use waiting::{Ready, Waiting};
 pub(crate) use worker::{EMBEDDED, REMEMBERED_MS};
 
+use crate::care;
 use crate::config::{Config, site};
 use crate::log::Logs;
 use crate::metrics::Metrics;
@@ -82,6 +84,8 @@ impl App {
             .map_err(|error| AppError::BadRequest(format!("IMPORTANT_WORDS cannot be read: {error}")))?;
         fs::create_dir_all(instance).map_err(|error| AppError::io("create the folder", instance, error))?;
         let lock = lock::InstanceLock::take(instance)?;
+        care::refuse_unfinished(instance)?;
+        care::identity(instance)?;
         let uploads = instance.join("uploads");
         empty(&uploads)?;
         let blobs = open_blobs(&instance.join("blobs"))?;
@@ -177,7 +181,7 @@ pub(crate) fn ms(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn open_blobs(folder: &Path) -> Result<Blobs, AppError> {
+pub(crate) fn open_blobs(folder: &Path) -> Result<Blobs, AppError> {
     let (blobs, replayed) = Blobs::open_journaled(folder)?;
     if replayed != Replayed::default() {
         tracing::warn!(

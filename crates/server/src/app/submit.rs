@@ -109,7 +109,7 @@ async fn check_stored(blobs: &Blobs, submission: &Submission) -> Result<(), AppE
     }
 }
 
-async fn design(blobs: &Blobs, tree: &Tree) -> Result<Design, AppError> {
+pub(crate) async fn design(blobs: &Blobs, tree: &Tree) -> Result<Design, AppError> {
     let texts = tree
         .entries()
         .iter()

@@ -32,6 +32,16 @@ pub enum StoreError {
         known: i64,
     },
     #[error(
+        "the instance {} has a database of schema {found}, and this program works with schema {known}: it was \
+         last used by an older version; start `polyphemus serve` on it once, which brings it up to date",
+        .instance.display()
+    )]
+    Older {
+        instance: PathBuf,
+        found: i64,
+        known: i64,
+    },
+    #[error(
         "migration {version} of the instance {} is not the one that this program has: the database was made \
          by a program that was changed afterwards; choose another folder with `--instance`",
         .instance.display()

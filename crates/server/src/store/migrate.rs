@@ -12,6 +12,22 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (4, include_str!("migrations/0004_tokens.sql")),
 ];
 
+/// Refuses a database that is not of exactly this program's schema. Changes nothing.
+pub(super) async fn check(connection: &mut AnyConnection, instance: &Path) -> Result<(), StoreError> {
+    let found = known_steps(connection, instance).await?;
+    let known = MIGRATIONS.last().map_or(0, |(version, _)| *version);
+    if found < MIGRATIONS.len() {
+        let found = found.checked_sub(1).map_or(0, |last| MIGRATIONS[last].0);
+        let instance = instance.to_owned();
+        return Err(StoreError::Older {
+            instance,
+            found,
+            known,
+        });
+    }
+    Ok(())
+}
+
 /// Creates what is missing; refuses a database that a newer program has been at.
 pub(super) async fn migrate(connection: &mut AnyConnection, instance: &Path) -> Result<(), StoreError> {
     sqlx::raw_sql(
@@ -19,6 +35,22 @@ pub(super) async fn migrate(connection: &mut AnyConnection, instance: &Path) -> 
     )
     .execute(&mut *connection)
     .await?;
+    let done = known_steps(connection, instance).await?;
+    for (version, sql) in &MIGRATIONS[done..] {
+        let mut step = connection.begin().await?;
+        sqlx::raw_sql(*sql).execute(&mut *step).await?;
+        sqlx::query("INSERT INTO migration (version, checksum) VALUES ($1, $2)")
+            .bind(*version)
+            .bind(checksum_of(sql))
+            .execute(&mut *step)
+            .await?;
+        step.commit().await?;
+    }
+    Ok(())
+}
+
+/// How many steps have been taken, all of them known.
+async fn known_steps(connection: &mut AnyConnection, instance: &Path) -> Result<usize, StoreError> {
     let done = sqlx::query("SELECT version, checksum FROM migration ORDER BY version")
         .fetch_all(&mut *connection)
         .await?;
@@ -39,17 +71,7 @@ pub(super) async fn migrate(connection: &mut AnyConnection, instance: &Path) -> 
             });
         }
     }
-    for (version, sql) in &MIGRATIONS[done.len().min(MIGRATIONS.len())..] {
-        let mut step = connection.begin().await?;
-        sqlx::raw_sql(*sql).execute(&mut *step).await?;
-        sqlx::query("INSERT INTO migration (version, checksum) VALUES ($1, $2)")
-            .bind(*version)
-            .bind(checksum_of(sql))
-            .execute(&mut *step)
-            .await?;
-        step.commit().await?;
-    }
-    Ok(())
+    Ok(done.len().min(MIGRATIONS.len()))
 }
 
 /// FNV-1a, 64 bits: it tells an edited file from the released one; nobody attacks it.

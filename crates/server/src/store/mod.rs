@@ -5,11 +5,13 @@
 //! - Invariant: a stage's row is only ever what `core::job::apply` made of the row before.
 //! - Invariant: no query reads rows in proportion to the number of jobs ever run.
 
+mod audit;
 mod change;
 mod claim;
 mod csv;
 mod error;
 mod event;
+mod import;
 mod insert;
 mod job;
 mod migrate;
@@ -23,11 +25,14 @@ mod token;
 mod worker;
 mod writer;
 
+pub(crate) use audit::{Access, Audited, ForgetJob, RepairCounts, RepairState};
 pub(crate) use change::{Change, ChangeJob, Changed, Said};
 pub(crate) use claim::{ClaimStage, Claimed};
 pub(crate) use csv::CsvPart;
 pub use error::StoreError;
+pub(crate) use import::ImportJob;
 pub(crate) use insert::InsertJob;
+pub(crate) use job::JobRow;
 pub(crate) use rename::RenameJob;
 pub(crate) use shape::Shape;
 pub(crate) use stage::{RunningStage, StageRow};

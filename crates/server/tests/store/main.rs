@@ -4,9 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod attempt;
+mod backup;
 mod blob;
 mod cancel;
 mod claim;
+mod fsck;
+mod import;
 mod instance;
 mod job;
 mod lease;

@@ -49,6 +49,7 @@ pub(super) fn plan(
         stages,
         decisions: decisions.taken,
         notes: decisions.notes,
+        refused: None,
     })
 }
 
