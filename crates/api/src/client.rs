@@ -7,9 +7,10 @@ mod sse;
 use crate::address::Reachable;
 use crate::blob::{BLOB, BLOBS_MISSING, BlobList};
 use crate::error::{ErrorBody, ErrorCode, ErrorDetail};
-use crate::event::{EndEvent, LogEvent, StateEvent};
+use crate::event::{self, EndEvent, EventPage, LogEvent, StateEvent};
 use crate::health::HEALTHZ;
 use crate::job::{self, Job, JobFiles, JobPage, JobQuery, Submitted};
+use crate::queue::{QUEUE, Queue};
 use crate::running::{LOOK, RUNNING_FILE, RUNNING_FILES, RunningFiles, Seen, SeenContent};
 use crate::token::{AddedToken, NewToken, Secret, TOKEN, TOKENS, Token};
 use crate::worker::{
@@ -220,6 +221,44 @@ impl Client {
             request = request.query(&[("from", stage.as_str())]);
         }
         self.json(request).await
+    }
+
+    /// Deletes a job that is over; with `cancel` also one that is not.
+    pub async fn delete(&self, id: &JobId, cancel: bool) -> Result<(), ClientError> {
+        let request = self
+            .request(Method::DELETE, &of_job(job::JOB, id))
+            .query(&[("cancel", cancel)])
+            .timeout(ANSWER_TIMEOUT);
+        self.send(request).await.map(drop)
+    }
+
+    /// What waits for a worker.
+    pub async fn queue(&self, limit: Option<u32>) -> Result<Queue, ClientError> {
+        let request = self.request(Method::GET, QUEUE).timeout(ANSWER_TIMEOUT);
+        self.json(request.query(&[("limit", limit)])).await
+    }
+
+    /// The events of all jobs after a sequence number, the oldest first.
+    pub async fn event_page(&self, after: i64) -> Result<EventPage, ClientError> {
+        let request = self.request(Method::GET, event::EVENTS).timeout(ANSWER_TIMEOUT);
+        self.json(request.query(&[("after", after)])).await
+    }
+
+    /// The events of all jobs after a sequence number as they happen, without an end.
+    pub async fn events_of_all(
+        &self,
+        after: i64,
+    ) -> Result<impl Stream<Item = Result<StateEvent, ClientError>> + use<>, ClientError> {
+        let request = self
+            .request(Method::GET, event::EVENTS)
+            .query(&[("after", after)]);
+        let events = self.events(request).await?;
+        Ok(events.try_filter_map(|event| async move {
+            Ok(match event.name.as_str() {
+                "state" => Some(event.parse()?),
+                _ => None,
+            })
+        }))
     }
 
     pub async fn files(&self, id: &JobId) -> Result<JobFiles, ClientError> {

@@ -1,10 +1,13 @@
-//! Server-sent events of a job. Each has an id from which a broken stream is resumed exactly, by the
+//! Server-sent events of a job, or of all. Each has an id from which a broken stream is resumed exactly, by the
 //! header `Last-Event-ID` or the query parameter of the same meaning.
 
 use polyphemus_core::job::{JobId, JobState};
 use polyphemus_core::stage::StageName;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+/// `?after=SEQUENCE&limit=N`; as server-sent events `state` without an end for who accepts those.
+pub const EVENTS: &str = "/api/v1/events";
 
 /// Event `state`: a stage has changed hands. The id is its sequence number in the whole instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -21,6 +24,14 @@ pub struct StateEvent {
     pub attempt: Option<u32>,
     /// What happened, for people.
     pub message: String,
+}
+
+/// Events of all jobs, the oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EventPage {
+    pub events: Vec<StateEvent>,
+    /// Give it as `after` to get what comes behind.
+    pub next: i64,
 }
 
 /// Event `log`: bytes that were appended. The id is the offset behind them; resume with it.

@@ -9,6 +9,7 @@ pub mod error;
 pub mod event;
 pub mod health;
 pub mod job;
+pub mod queue;
 pub mod running;
 pub mod token;
 pub mod worker;

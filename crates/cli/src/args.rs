@@ -1,8 +1,8 @@
 //! What can be said on the command line; the arguments of each command are in its own file.
 
 use crate::{
-    backup, cancel, config, devices, doctor, files, fsck, get, import, jobs, logs, restore, retry, serve,
-    show, submit, token, wait, worker, workers,
+    backup, cancel, config, delete, devices, doctor, files, fsck, get, import, jobs, logs, queue, rename,
+    restore, retry, serve, show, submit, token, wait, worker, workers,
 };
 use clap::{Parser, Subcommand};
 
@@ -42,6 +42,9 @@ pub enum Command {
     Wait(wait::Args),
     Cancel(cancel::Args),
     Retry(retry::Args),
+    Rename(rename::Args),
+    Delete(delete::Args),
+    Queue(queue::Args),
     Workers(workers::Args),
     Devices(devices::Args),
     Config(config::Args),

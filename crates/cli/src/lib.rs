@@ -21,6 +21,7 @@ pub mod table;
 mod backup;
 mod cancel;
 mod config;
+mod delete;
 mod devices;
 mod doctor;
 pub mod files;
@@ -33,6 +34,8 @@ mod logs;
 mod news;
 mod notify;
 mod progress;
+pub mod queue;
+mod rename;
 mod restore;
 mod retry;
 mod serve;
@@ -80,6 +83,9 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Wait(args) => wait::run(args).await,
         Command::Cancel(args) => cancel::run(args).await,
         Command::Retry(args) => retry::run(args).await,
+        Command::Rename(args) => rename::run(args).await,
+        Command::Delete(args) => delete::run(args).await,
+        Command::Queue(args) => queue::run(args).await,
         Command::Workers(args) => workers::run(args).await,
         Command::Devices(args) => devices::run(args),
         Command::Config(args) => config::run(&args),

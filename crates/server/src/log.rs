@@ -306,6 +306,21 @@ impl LockedLog {
         blocking(move || file.sync_data().map_err(failed("write to disk", &entry.path))).await
     }
 
+    /// Deletes the log of a job that is deleted already.
+    pub(crate) async fn delete(mut self) -> Result<(), LogError> {
+        self.writing.file = None;
+        self.writing.unwritten.clear();
+        self.entry.announce(0);
+        let entry = self.entry.clone();
+        blocking(move || match std::fs::remove_file(&entry.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(failed("delete", &entry.path)(error))
+            }
+            _ => Ok(()),
+        })
+        .await
+    }
+
     async fn file(&mut self) -> Result<Arc<File>, LogError> {
         if let Some(file) = &self.writing.file {
             return Ok(file.clone());

@@ -9,7 +9,7 @@ use std::io;
 /// Names in messages are quoted and escaped, so that a hostile name cannot write to a terminal.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackError {
-    #[error("the file is empty: not one byte arrived; pack the design again and send it")]
+    #[error("the archive is empty: not one byte of it arrived; pack the design again and send it")]
     NoBytes,
     #[error("this is not {format} ({why}); pack the design with `zip -r` or `tar -czf`")]
     NotAnArchive { format: Format, why: String },

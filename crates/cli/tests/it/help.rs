@@ -2,9 +2,10 @@
 
 use crate::program::{run, stdout};
 
-const COMMANDS: [&str; 20] = [
-    "serve", "worker", "submit", "jobs", "show", "logs", "files", "get", "wait", "cancel", "retry",
-    "workers", "devices", "config", "token", "fsck", "backup", "restore", "import", "doctor",
+const COMMANDS: [&str; 23] = [
+    "serve", "worker", "submit", "jobs", "show", "logs", "files", "get", "wait", "cancel", "retry", "rename",
+    "delete", "queue", "workers", "devices", "config", "token", "fsck", "backup", "restore", "import",
+    "doctor",
 ];
 
 #[test]

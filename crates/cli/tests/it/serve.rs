@@ -202,6 +202,48 @@ fn an_archive_is_handed_in_as_it_is_also_from_standard_input() {
 }
 
 #[test]
+fn a_job_that_is_over_is_renamed_listed_and_deleted() {
+    let server = TestServer::start(PROGRAM, &[]);
+    let (url, folder) = (server.url(), design(0));
+    let said = |arguments: &[&str]| {
+        let output = run(&[arguments, &["--server", &url]].concat());
+        assert_eq!(failure(&output).0, 0, "{arguments:?}: {output:?}");
+        stdout(&output)
+    };
+    said(&["submit", text(folder.path()), "--name", "one", "-f"]);
+    let id = said(&["submit", text(folder.path()), "--name", "two", "-f", "--json"]);
+    let id: Value = serde_json::from_str(&id).expect("JSON");
+    let id = id["id"].as_str().expect("an id");
+    assert_eq!(said(&["rename", id, "the second"]), format!("{id} the second\n"));
+    for filter in [
+        &["--name", "the second"][..],
+        &[
+            "--state",
+            "done,failed",
+            "--flow",
+            "open",
+            "--since",
+            "1h",
+            "--limit",
+            "1",
+        ],
+    ] {
+        let jobs = said(&[&["jobs", "--json"], filter].concat());
+        let jobs: Value = serde_json::from_str(&jobs).expect("JSON");
+        assert_eq!(jobs["jobs"].as_array().map(Vec::len), Some(1), "{jobs}");
+        assert_eq!(jobs["jobs"][0]["title"], "the second");
+    }
+    assert_eq!(said(&["jobs", "--until", "2020-01-01"]), "");
+    let queue: Value = serde_json::from_str(&said(&["queue", "--json"])).expect("JSON");
+    assert_eq!(queue, serde_json::json!({"stages": [], "more": false}));
+    assert_eq!(said(&["delete", id]), format!("{id} deleted\n"));
+    let (code, stderr) = failure(&run(&["delete", id, "--server", &url]));
+    assert!(code == 2 && stderr.contains("there is no job"), "{stderr}");
+    let jobs: Value = serde_json::from_str(&said(&["jobs", "--json"])).expect("JSON");
+    assert_eq!(jobs["jobs"].as_array().map(Vec::len), Some(1), "{jobs}");
+}
+
+#[test]
 fn the_id_stands_alone_and_a_failed_job_is_told_by_the_exit_code() {
     let server = TestServer::start(PROGRAM, &[]);
     let (url, folder) = (server.url(), design(7));

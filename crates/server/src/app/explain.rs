@@ -3,6 +3,7 @@
 use super::worker::Fit;
 use super::{App, now_ms};
 use crate::store::{Shape, StageRow};
+use polyphemus_core::Cause;
 use polyphemus_core::label::{self, Need};
 use polyphemus_core::plan::PlannedStage;
 use polyphemus_core::stage::StageState;
@@ -13,16 +14,20 @@ impl App {
         let StageState::Queued { not_before_ms } = row.stage.state else {
             return None;
         };
-        let shape = Shape::of(planned);
+        Some(self.why(not_before_ms, row.cause.as_ref(), &Shape::of(planned)))
+    }
+
+    /// Why no worker has a queued stage of this shape yet, whose last attempt failed by `cause`.
+    pub(super) fn why(&self, not_before_ms: i64, cause: Option<&Cause>, shape: &Shape) -> String {
         let wait_ms = not_before_ms - now_ms();
-        Some(match (wait_ms > 0, &row.cause) {
+        match (wait_ms > 0, cause) {
             (true, Some(cause)) => format!(
                 "it will be tried again in {} s, because the last attempt failed ({cause})",
                 seconds(wait_ms)
             ),
             (true, None) => format!("it will be tried again in {} s", seconds(wait_ms)),
-            (false, _) => self.wanting(&shape),
-        })
+            (false, _) => self.wanting(shape),
+        }
     }
 
     fn wanting(&self, shape: &Shape) -> String {

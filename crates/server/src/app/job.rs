@@ -1,19 +1,16 @@
 //! Jobs as users see them, and what users do to them.
 
 use super::{App, AppError};
-use crate::store::{Change, CsvPart, StageRow};
+use crate::store::{Change, StageRow};
 use bytes::Bytes;
 use polyphemus_api::event::StateEvent;
-use polyphemus_api::job::{Job, JobPage, JobQuery, JobStage};
+use polyphemus_api::job::{Job, JobStage};
 use polyphemus_core::plan::PlannedStage;
 use polyphemus_core::stage::{StageName, StageState};
 use polyphemus_core::{JobId, JobState};
 use std::collections::BTreeMap;
 use tokio::sync::watch;
 
-/// Jobs of a page.
-const PAGE: u32 = 50;
-const LARGEST_PAGE: u32 = 1000;
 /// Events of one answer.
 const MOST_EVENTS: u32 = 10_000;
 
@@ -48,29 +45,6 @@ impl App {
             log_bytes,
             stages,
         })
-    }
-
-    /// Jobs, the newest first.
-    pub async fn job_page(&self, query: &JobQuery) -> Result<JobPage, AppError> {
-        let limit = query.limit.unwrap_or(PAGE);
-        if !(1..=LARGEST_PAGE).contains(&limit) {
-            return Err(AppError::BadRequest(format!(
-                "a page has 1 to {LARGEST_PAGE} jobs, not {limit}; choose another `limit`"
-            )));
-        }
-        let state = query.state.as_deref().map(parse_state).transpose()?;
-        let before = query.before.unwrap_or(i64::MAX);
-        let mut jobs = self.0.store.job_page(before, limit + 1, state).await?;
-        let more = jobs.len() > limit as usize;
-        jobs.truncate(limit as usize);
-        let next = jobs.last().filter(|_| more).map(|(seq, _)| *seq);
-        let jobs = jobs.into_iter().filter_map(|(_, job)| job).collect();
-        Ok(JobPage { jobs, next })
-    }
-
-    /// The next part of the list of all jobs as text, the newest first: those below `before`.
-    pub(crate) async fn job_csv(&self, before: i64) -> Result<Option<CsvPart>, AppError> {
-        Ok(self.0.store.job_csv(before, LARGEST_PAGE).await?)
     }
 
     /// How many jobs are in each state; states without a job may be absent.
@@ -187,14 +161,4 @@ impl App {
             make_conf: result.make_conf,
         }
     }
-}
-
-fn parse_state(text: &str) -> Result<JobState, AppError> {
-    JobState::parse(text).ok_or_else(|| {
-        let known = JobState::ALL.map(JobState::as_str).join(", ");
-        AppError::BadRequest(format!(
-            "there is no state `{}`; the states are {known}",
-            text.chars().take(40).collect::<String>()
-        ))
-    })
 }

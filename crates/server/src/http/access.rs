@@ -25,7 +25,7 @@ const WORKER: Access = Access::Role(Role::Worker);
 const OPERATOR: Access = Access::Role(Role::Operator);
 
 /// By the route itself, or by what it lies below (`…/`); the first that fits.
-const DECISIONS: [(&str, Access); 15] = [
+const DECISIONS: [(&str, Access); 17] = [
     ("/healthz", Access::Everyone),
     ("/login", Access::Everyone),
     ("/logout", Access::Everyone),
@@ -38,6 +38,8 @@ const DECISIONS: [(&str, Access); 15] = [
     ("/api/openapi.json", USER),
     ("/api/v1/jobs", USER),
     ("/api/v1/workers", USER),
+    ("/api/v1/queue", USER),
+    ("/api/v1/events", USER),
     ("/api/v1/jobs/", USER),
     ("/api/v1/tokens", OPERATOR),
     ("/api/v1/tokens/", OPERATOR),

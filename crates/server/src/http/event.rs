@@ -95,7 +95,7 @@ pub(super) async fn log(
     })))
 }
 
-fn answer(events: impl Stream<Item = Result<Event, AppError>> + Send + 'static) -> Response {
+pub(super) fn answer(events: impl Stream<Item = Result<Event, AppError>> + Send + 'static) -> Response {
     let sse = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
     // Proxies must not collect what is to be seen at once.
     let unbuffered = [
@@ -105,7 +105,7 @@ fn answer(events: impl Stream<Item = Result<Event, AppError>> + Send + 'static) 
     (unbuffered, sse).into_response()
 }
 
-fn resume<T: FromStr>(headers: &HeaderMap) -> ApiResult<Option<T>> {
+pub(super) fn resume<T: FromStr>(headers: &HeaderMap) -> ApiResult<Option<T>> {
     let Some(id) = headers.get(LAST_EVENT_ID).filter(|id| !id.is_empty()) else {
         return Ok(None);
     };
@@ -246,14 +246,14 @@ pub(crate) fn whole_characters(bytes: &[u8]) -> usize {
     }
 }
 
-async fn wait(stopping: &CancellationToken, changed: &mut watch::Receiver<i64>) -> Option<()> {
+pub(super) async fn wait(stopping: &CancellationToken, changed: &mut watch::Receiver<i64>) -> Option<()> {
     tokio::select! {
         () = stopping.cancelled() => None,
         changed = changed.changed() => changed.ok(),
     }
 }
 
-fn event_of(name: &str, id: Option<String>, data: &impl serde::Serialize) -> Event {
+pub(super) fn event_of(name: &str, id: Option<String>, data: &impl serde::Serialize) -> Event {
     let data = serde_json::to_string(data).expect("our events are plain structs with text keys");
     let event = Event::default().event(name).data(data);
     match id {

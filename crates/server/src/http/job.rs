@@ -17,7 +17,11 @@ use serde::Deserialize;
     params(
         ("limit" = Option<u32>, Query, description = "1 to 1,000; 50 if not given"),
         ("before" = Option<i64>, Query, description = "`next` of the page before"),
-        ("state" = Option<String>, Query, description = "Only jobs in this state"),
+        ("state" = Option<String>, Query, description = "Only jobs in this state, or in one of several: `failed,cancelled`"),
+        ("flow" = Option<String>, Query, description = "Only jobs of this flow"),
+        ("title" = Option<String>, Query, description = "Only jobs that are called exactly so; not together with `state` or `flow`"),
+        ("since_ms" = Option<i64>, Query, description = "Only jobs handed in at this time or later"),
+        ("until_ms" = Option<i64>, Query, description = "Only jobs handed in before this time"),
     ),
     responses((status = 200, body = JobPage), (status = 400, body = ErrorBody)))]
 pub(super) async fn list(

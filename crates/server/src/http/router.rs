@@ -6,7 +6,8 @@ use super::guard::guard;
 use super::login::{LOGIN, LOGOUT};
 use super::openapi::{Description, OPENAPI, finished};
 use super::{
-    Site, blob, csv, event, file, health, job, log, login, openapi, original, running, submit, token, worker,
+    Site, blob, csv, delete, event, feed, file, health, job, log, login, openapi, original, queue, running,
+    submit, token, worker,
 };
 use crate::web;
 use axum::Router;
@@ -91,7 +92,7 @@ fn api() -> OpenApiRouter<Site> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(job::list))
         .routes(routes!(submit::api).layer(unlimited()))
-        .routes(routes!(job::one, job::patch))
+        .routes(routes!(job::one, job::patch, delete::delete))
         .routes(routes!(job::cancel))
         .routes(routes!(job::retry))
         .routes(routes!(event::states))
@@ -102,6 +103,8 @@ fn api() -> OpenApiRouter<Site> {
         .routes(routes!(file::get))
         .routes(routes!(running::list))
         .routes(routes!(running::file))
+        .routes(routes!(feed::all))
+        .routes(routes!(queue::get))
         .routes(routes!(worker::list))
         .routes(routes!(worker::claim))
         .routes(routes!(worker::heartbeat))
@@ -142,7 +145,7 @@ struct Panicked;
 mod tests {
     use super::*;
     use crate::http::access::decided;
-    use polyphemus_api::{blob, job, running, token, worker};
+    use polyphemus_api::{blob, event, job, queue, running, token, worker};
 
     #[test]
     fn every_path_of_the_contract_is_described_and_no_other() {
@@ -163,6 +166,8 @@ mod tests {
             running::RUNNING_FILES,
             running::RUNNING_FILE,
             running::LOOK,
+            event::EVENTS,
+            queue::QUEUE,
             worker::WORKERS,
             worker::CLAIM,
             worker::HEARTBEAT,

@@ -1,10 +1,12 @@
 //! Events: what happened to the stages of a job, numbered in the order of commits.
 
+use super::job::read_id;
 use super::writer::Tx;
 use super::{Store, StoreError, job_state, query, stage_name};
 use polyphemus_api::event::StateEvent;
 use polyphemus_core::{JobId, JobState, Stage, StageState};
 use sqlx::Row as _;
+use sqlx::any::AnyRow;
 
 /// Appends an event about a stage and gives its number.
 pub(super) async fn event_insert(
@@ -51,20 +53,19 @@ impl Store {
             .bind(i64::from(most))
             .fetch_all(&self.reads)
             .await?;
-        let events = rows.iter().map(|row| {
-            let attempt: Option<i64> = row.try_get(5)?;
-            Ok(StateEvent {
-                sequence: row.try_get(0)?,
-                at_ms: row.try_get(1)?,
-                job: id.clone(),
-                job_state: job_state(row.try_get(2)?)?,
-                stage: stage_name(row.try_get(3)?)?,
-                stage_state: row.try_get(4)?,
-                attempt: attempt.and_then(|attempt| u32::try_from(attempt).ok()),
-                message: row.try_get(6)?,
-            })
-        });
+        let events = rows.iter().map(|row| read_event(row, id.clone()));
         events.collect::<Result<_, StoreError>>().map(Some)
+    }
+
+    /// At most `most` events of all jobs with numbers above `after`.
+    pub(crate) async fn event_page(&self, after: i64, most: u32) -> Result<Vec<StateEvent>, StoreError> {
+        let rows = sqlx::query(query::EVENT_PAGE)
+            .bind(after)
+            .bind(i64::from(most))
+            .fetch_all(&self.reads)
+            .await?;
+        let events = rows.iter().map(|row| read_event(row, read_id(row.try_get(7)?)?));
+        events.collect()
     }
 
     /// The number of the latest event of a job; `None` without such a job.
@@ -79,4 +80,18 @@ impl Store {
         let last: Option<i64> = row.try_get(0)?;
         Ok(Some(last.unwrap_or(0)))
     }
+}
+
+fn read_event(row: &AnyRow, job: JobId) -> Result<StateEvent, StoreError> {
+    let attempt: Option<i64> = row.try_get(5)?;
+    Ok(StateEvent {
+        sequence: row.try_get(0)?,
+        at_ms: row.try_get(1)?,
+        job,
+        job_state: job_state(row.try_get(2)?)?,
+        stage: stage_name(row.try_get(3)?)?,
+        stage_state: row.try_get(4)?,
+        attempt: attempt.and_then(|attempt| u32::try_from(attempt).ok()),
+        message: row.try_get(6)?,
+    })
 }

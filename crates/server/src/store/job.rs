@@ -48,32 +48,6 @@ impl Store {
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
-    /// At most `limit` jobs with sequence numbers below `before`, the newest first, each with its
-    /// sequence number; one that cannot be read is logged, and keeps nobody from reading the others.
-    pub(crate) async fn job_page(
-        &self,
-        before: i64,
-        limit: u32,
-        state: Option<JobState>,
-    ) -> Result<Vec<(i64, Option<JobLine>)>, StoreError> {
-        let page = match state {
-            None => sqlx::query(query::JOB_PAGE),
-            Some(state) => sqlx::query(query::JOB_PAGE_OF_STATE).bind(state.as_str()),
-        };
-        let rows = page
-            .bind(before)
-            .bind(i64::from(limit))
-            .fetch_all(&self.reads)
-            .await?;
-        let lines = rows.iter().map(|row| {
-            let seq: i64 = row.try_get(0)?;
-            let line = read_line(row)
-                .inspect_err(|error| tracing::error!(seq, %error, "a job is missing from a list"));
-            Ok((seq, line.ok()))
-        });
-        lines.collect()
-    }
-
     pub(crate) async fn job_counts(&self) -> Result<BTreeMap<JobState, u64>, StoreError> {
         let rows = sqlx::query(query::JOB_COUNTS).fetch_all(&self.reads).await?;
         let counts = rows.iter().map(|row| {
@@ -142,7 +116,7 @@ pub(super) fn read_job(row: &AnyRow) -> Result<JobRow, StoreError> {
     })
 }
 
-fn read_line(row: &AnyRow) -> Result<JobLine, StoreError> {
+pub(super) fn read_line(row: &AnyRow) -> Result<JobLine, StoreError> {
     let flow: String = row.try_get(4)?;
     let flow = Flow::ALL.into_iter().find(|known| known.as_str() == flow);
     Ok(JobLine {

@@ -10,6 +10,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (2, include_str!("migrations/0002_job_line.sql")),
     (3, include_str!("migrations/0003_tries.sql")),
     (4, include_str!("migrations/0004_tokens.sql")),
+    (5, include_str!("migrations/0005_lists.sql")),
 ];
 
 /// Refuses a database that is not of exactly this program's schema. Changes nothing.

@@ -21,10 +21,19 @@ queries! {
         FROM job WHERE id = $1";
     JOB_KEY_BY_ID = "SELECT seq, state FROM job WHERE id = $1";
     JOB_ID_BY_SEQ = "SELECT id, state FROM job WHERE seq = $1";
+    /// The plus keeps the database from taking the index of times, which has another order.
     JOB_PAGE = "SELECT seq, id, title, state, flow, mode, submitted_ms, finished_ms
-        FROM job WHERE seq < $1 ORDER BY seq DESC LIMIT $2";
-    JOB_PAGE_OF_STATE = "SELECT seq, id, title, state, flow, mode, submitted_ms, finished_ms
-        FROM job WHERE state = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3";
+        FROM job WHERE seq < $1 AND seq >= $2 AND +submitted_ms >= $3 AND +submitted_ms < $4
+        ORDER BY seq DESC LIMIT $5";
+    JOB_PAGE_OF_FLOW_AND_STATE = "SELECT seq, id, title, state, flow, mode, submitted_ms, finished_ms
+        FROM job WHERE seq < $1 AND seq >= $2 AND +submitted_ms >= $3 AND +submitted_ms < $4
+        AND flow = $6 AND state = $7 ORDER BY seq DESC LIMIT $5";
+    JOB_PAGE_OF_TITLE = "SELECT seq, id, title, state, flow, mode, submitted_ms, finished_ms
+        FROM job WHERE seq < $1 AND seq >= $2 AND +submitted_ms >= $3 AND +submitted_ms < $4
+        AND title = $6 ORDER BY seq DESC LIMIT $5";
+    JOB_FIRST_SINCE = "SELECT seq FROM job WHERE submitted_ms >= $1 ORDER BY submitted_ms, seq LIMIT 1";
+    JOB_LAST_UNTIL = "SELECT seq FROM job WHERE submitted_ms < $1 ORDER BY submitted_ms DESC, seq DESC LIMIT 1";
+    JOB_DELETE = "DELETE FROM job WHERE seq = $1";
     /// Titles have no control characters. Milliseconds become the seconds that the original has, a
     /// decimal number. What comes out of a sorted subquery is aggregated in its order.
     JOB_CSV = "SELECT MIN(seq), string_agg(line, '') FROM (SELECT seq, id || ',' ||
@@ -59,6 +68,11 @@ queries! {
         WHERE state = 'queued' AND needs_key = $1 ORDER BY not_before_ms, job_seq LIMIT $2) AS queued";
     STAGE_COUNT_RUNNING = "SELECT COUNT(*) FROM (SELECT 1 FROM stage
         WHERE state = 'running' AND lease_until_ms > 0 LIMIT $1) AS running";
+    STAGE_QUEUE = "SELECT stage.job_seq, job.id, job.title, stage.not_before_ms, stage.cause
+        FROM stage JOIN job ON job.seq = stage.job_seq
+        WHERE stage.state = 'queued' AND stage.needs_key = $1
+        ORDER BY stage.not_before_ms, stage.job_seq LIMIT $2";
+    STAGE_DELETE_OF_JOB = "DELETE FROM stage WHERE job_seq = $1";
     STAGE_NEXT_DELAYED = "SELECT MIN(not_before_ms) FROM stage
         WHERE state = 'queued' AND needs_key = $1 AND not_before_ms > $2";
     STAGE_LIST_EXPIRED = "SELECT job.id, stage.name, stage.attempts, stage.worker, stage.lease_until_ms
@@ -80,6 +94,10 @@ queries! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     EVENT_LIST = "SELECT seq, at_ms, job_state, stage, stage_state, attempt, message FROM event
         WHERE job_seq = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+    EVENT_PAGE = "SELECT event.seq, at_ms, job_state, stage, stage_state, attempt, message, job.id
+        FROM event JOIN job ON job.seq = event.job_seq
+        WHERE event.seq > $1 ORDER BY event.seq LIMIT $2";
+    EVENT_DELETE_OF_JOB = "DELETE FROM event WHERE job_seq = $1";
     EVENT_LAST = "SELECT MAX(seq) FROM event WHERE job_seq = $1";
 
     /// A name whose token is revoked is free again.

@@ -296,7 +296,7 @@ fn to_json<T: serde::Serialize>(value: &Option<T>) -> Result<Option<String>, Sto
     text.map_err(|error| unreadable("a value", error))
 }
 
-fn from_json<T: serde::de::DeserializeOwned>(
+pub(super) fn from_json<T: serde::de::DeserializeOwned>(
     what: &'static str,
     text: Option<String>,
 ) -> Result<Option<T>, StoreError> {

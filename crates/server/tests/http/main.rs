@@ -8,14 +8,19 @@
 )]
 
 mod crowd;
+mod delete;
 mod event;
 mod faults;
+mod feed;
 mod file;
+mod fuzz;
 mod guard;
 mod health;
 mod job;
+mod list;
 mod original;
 mod page;
+mod queue;
 mod readme;
 mod refusal;
 mod server;

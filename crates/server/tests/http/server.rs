@@ -73,6 +73,15 @@ impl TestServer {
         assert_eq!(self.uploads(), Vec::<String>::new(), "an upload was left behind");
     }
 
+    /// The same, for whoever wants to look into the instance afterwards.
+    pub async fn stop_keeping(mut self) -> tempfile::TempDir {
+        let instance = std::mem::replace(&mut self.instance, tempfile::tempdir().unwrap());
+        self.stop.take().unwrap().send(()).unwrap();
+        let ended = tokio::time::timeout(PATIENCE, &mut self.running).await;
+        ended.expect("the server ends within its bound").unwrap().unwrap();
+        instance
+    }
+
     /// What lies in the folder for uploads at work, with a name or only open.
     pub fn uploads(&self) -> Vec<String> {
         let folder = self.instance.path().join("uploads");

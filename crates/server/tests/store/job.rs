@@ -157,7 +157,7 @@ async fn pages_follow_each_other_without_gap_or_repeat() {
         let query = JobQuery {
             limit: Some(3),
             before,
-            state: None,
+            ..JobQuery::default()
         };
         let page = instance.app.job_page(&query).await.unwrap();
         seen.extend(page.jobs.into_iter().map(|job| job.id));
@@ -183,8 +183,8 @@ async fn pages_follow_each_other_without_gap_or_repeat() {
     ] {
         let query = JobQuery {
             limit: query.0,
-            before: None,
             state: query.1,
+            ..JobQuery::default()
         };
         assert!(matches!(
             instance.app.job_page(&query).await,

@@ -94,4 +94,6 @@ fn assignment(cursor: &mut Cursor<'_>) -> Result<Assignment, SyntaxError> {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
