@@ -103,8 +103,10 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
         }
     };
     tokio::select! {
-        ended = server.serve(worker, stop.clone()) => ended,
+        // The end is told first, however fast it comes.
+        biased;
         never = told => match never {},
+        ended = server.serve(worker, stop.clone()) => ended,
     }
 }
 

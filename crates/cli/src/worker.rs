@@ -137,8 +137,10 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
         }
     };
     let worked = tokio::select! {
-        worked = polyphemus_worker::run(config, stop.clone()) => worked,
+        // The end is told first, however fast it comes.
+        biased;
         never = told => match never {},
+        worked = polyphemus_worker::run(config, stop.clone()) => worked,
     };
     worked.map_err(|error| Failure::Role {
         what: "the worker failed",

@@ -49,6 +49,7 @@ impl Pulse {
 
     /// Does the work of a loop, and beats with it in the same task.
     pub(crate) async fn beating<T>(&self, number: usize, work: impl Future<Output = T>) -> T {
+        self.lock().insert(number, Instant::now());
         let mut work = std::pin::pin!(work);
         let mut tick = interval(PERIOD);
         let done = loop {
@@ -77,7 +78,6 @@ mod tests {
         let pulse = Pulse::default();
         assert_eq!(pulse.stuck(Duration::ZERO), None);
         let beating = pulse.beating(7, async {
-            tokio::task::yield_now().await;
             let while_at_work = pulse.stuck(Duration::from_secs(60));
             // Holds up its thread, as a deadlock would.
             std::thread::sleep(Duration::from_millis(5));
