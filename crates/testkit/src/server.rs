@@ -8,7 +8,7 @@ use polyphemus_api::job::Job;
 use polyphemus_core::job::JobId;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -25,14 +25,21 @@ pub struct TestServer {
     folder: TempDir,
     child: Option<Child>,
     address: String,
+    /// The point at which it kills itself, and whenever it is started again.
+    fault: Option<String>,
 }
 
 /// A running `polyphemus worker`.
 #[derive(Debug)]
 pub struct TestWorker {
+    program: PathBuf,
+    arguments: Vec<String>,
     folder: TempDir,
     child: Child,
 }
+
+/// The variable of the crate `polyphemus-fault`.
+const FAULT: &str = "POLYPHEMUS_FAULT";
 
 impl TestServer {
     /// Starts the program as `serve` on a free port with a fresh instance and these further arguments.
@@ -46,12 +53,23 @@ impl TestServer {
                 .expect("a temporary folder"),
             child: None,
             address: "127.0.0.1:0".into(),
+            fault: None,
         };
         server.launch();
         server
     }
 
     fn launch(&mut self) {
+        let line = self.spawn();
+        assert!(
+            self.became_ready(&line),
+            "the server did not start: {line:?}\n{}",
+            self.errors()
+        );
+    }
+
+    /// Starts it, and gives what it says first; nothing if it ends before.
+    fn spawn(&mut self) -> String {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -61,6 +79,7 @@ impl TestServer {
             .arg("serve")
             // A test that ends waits for no stage; arguments of the test go before the environment.
             .env("POLYPHEMUS_DRAIN_SECONDS", "0")
+            .envs(self.fault.iter().map(|fault| (FAULT, fault)))
             .args(["--listen", &self.address, "--instance"])
             .arg(self.instance())
             .args(&self.arguments)
@@ -75,12 +94,17 @@ impl TestServer {
             .read_line(&mut line)
             .expect("the server says that it is ready");
         self.child = Some(child);
+        line
+    }
+
+    fn became_ready(&mut self, line: &str) -> bool {
         let url = line.trim().strip_prefix("Polyphemus is ready at http://");
         let Some(address) = url.map(|url| url.trim_end_matches('/')) else {
-            panic!("the server did not start: {line:?}\n{}", self.errors());
+            return false;
         };
         // The port stays the same over restarts, so that workers and streams find it again.
         self.address = address.to_owned();
+        true
     }
 
     pub fn url(&self) -> String {
@@ -139,25 +163,54 @@ impl TestServer {
         self.launch();
     }
 
+    /// Starts it again to die at a point of `polyphemus-fault`: `NAME:N`. It may be dead already.
+    pub fn restart_to_die(&mut self, fault: &str) {
+        assert!(self.child.is_none(), "the server runs already");
+        self.fault = Some(fault.to_owned());
+        let line = self.spawn();
+        self.became_ready(&line);
+        self.fault = None;
+    }
+
+    /// How it ended, if it has.
+    pub fn has_died(&mut self) -> Option<ExitStatus> {
+        let status = self.child.as_mut()?.try_wait().expect("it is a child");
+        if status.is_some() {
+            self.child = None;
+        }
+        status
+    }
+
     /// A worker of this server, in a process and a folder of its own.
     pub fn worker(&self, arguments: &[&str]) -> TestWorker {
+        self.worker_with(arguments, None)
+    }
+
+    /// One that dies at a point of `polyphemus-fault`: `NAME:N`.
+    pub fn worker_to_die(&self, arguments: &[&str], fault: &str) -> TestWorker {
+        self.worker_with(arguments, Some(fault))
+    }
+
+    fn worker_with(&self, arguments: &[&str], fault: Option<&str>) -> TestWorker {
         let folder = tempfile::Builder::new()
             .prefix("polyphemus-work-")
             .tempdir()
             .expect("a temporary folder");
-        let log =
-            std::fs::File::create(folder.path().join("worker.err")).expect("the worker's log can be written");
-        let child = Command::new(&self.program)
-            .env("POLYPHEMUS_DRAIN_SECONDS", "0")
-            .args(["worker", "--server", &self.url(), "--folder"])
-            .arg(folder.path().join("work"))
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("the worker starts");
-        TestWorker { folder, child }
+        let work = folder.path().join("work").to_string_lossy().into_owned();
+        let url = self.url();
+        let begin = ["worker", "--server", &url, "--folder", &work];
+        let arguments: Vec<String> = begin
+            .iter()
+            .chain(arguments)
+            .map(|&argument| argument.to_owned())
+            .collect();
+        let child = spawn_worker(&self.program, &arguments, folder.path(), fault);
+        TestWorker {
+            program: self.program.clone(),
+            arguments,
+            folder,
+            child,
+        }
     }
 
     /// Submits a folder with the program's own command line; the id is what it prints.
@@ -237,7 +290,23 @@ impl TestWorker {
     }
 
     pub fn has_ended(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(Some(_)))
+        self.has_died().is_some()
+    }
+
+    /// How it ended, if it has.
+    pub fn has_died(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("it is a child")
+    }
+
+    /// Starts it again, in the same folder.
+    pub fn restart(&mut self) {
+        assert!(self.has_ended(), "the worker runs already");
+        self.child = spawn_worker(&self.program, &self.arguments, self.folder.path(), None);
+    }
+
+    /// Where it has its workspaces and contents.
+    pub fn work(&self) -> PathBuf {
+        self.folder.path().join("work")
     }
 
     /// The processes that work in this worker's folder, without the worker itself.
@@ -253,6 +322,23 @@ impl TestWorker {
     pub fn errors(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("worker.err")).unwrap_or_default()
     }
+}
+
+fn spawn_worker(program: &Path, arguments: &[String], folder: &Path, fault: Option<&str>) -> Child {
+    let log = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(folder.join("worker.err"))
+        .expect("the worker's log can be written");
+    Command::new(program)
+        .env("POLYPHEMUS_DRAIN_SECONDS", "0")
+        .envs(fault.map(|fault| (FAULT, fault)))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("the worker starts")
 }
 
 impl Drop for TestServer {

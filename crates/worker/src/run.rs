@@ -41,6 +41,7 @@ pub async fn carry_out(
     device: Option<&Device>,
     shutdown: &CancellationToken,
 ) {
+    polyphemus_fault::point("worker.claimed");
     let attempt = AttemptRef::from(&assignment);
     let stop = Stop::default();
     let (looks, to_show) = mpsc::channel(look::WAITING);

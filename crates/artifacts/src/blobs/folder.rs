@@ -9,8 +9,9 @@
 use super::{BlobError, Listed};
 use polyphemus_core::BlobHash;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,9 +19,6 @@ use std::time::{Duration, SystemTime};
 
 /// Where unfinished files lie: on the same filesystem, so that a rename publishes them.
 const UNFINISHED: &str = "unfinished";
-/// An unfinished file that nobody wrote to for so long is left over from a crash.
-const LEFTOVER_AFTER: Duration = Duration::from_secs(24 * 3600);
-
 const YOUNG: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -122,14 +120,20 @@ impl Folder {
         Ok(true)
     }
 
-    /// A new file in the folder for unfinished ones, opened for writing.
+    /// A new file in the folder for unfinished ones, opened for writing, and locked: who opens the folder
+    /// next, while this process lives or not, knows by the lock whether somebody still needs it.
     pub(super) fn create_unfinished(&self) -> Result<(File, PathBuf), BlobError> {
         loop {
             let number = self.next_unfinished.fetch_add(1, Ordering::Relaxed);
             let name = format!("{}-{number}", std::process::id());
             let path = self.root.join(UNFINISHED).join(name);
             match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok((file, path)),
+                // One that was taken for a leftover before it was locked has no name any more.
+                Ok(file) => match file.lock().and_then(|()| file.metadata()) {
+                    Ok(metadata) if metadata.nlink() > 0 => return Ok((file, path)),
+                    Ok(_) => {}
+                    Err(error) => return Err(BlobError::io("lock", &path, error)),
+                },
                 // A process of the same number left it behind.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(BlobError::io("create", &path, error)),
@@ -350,20 +354,21 @@ fn touch(path: &Path) -> Result<bool, BlobError> {
     }
 }
 
+/// Deletes the unfinished files that nobody holds: whoever made them was killed.
 fn remove_leftovers(unfinished: &Path) -> Result<(), BlobError> {
     let failed = |error| BlobError::io("clear leftovers from", unfinished, error);
     for item in fs::read_dir(unfinished).map_err(failed)? {
         let path = item.map_err(failed)?.path();
-        let Some((_, modified)) = stat_path(&path)? else {
-            continue;
-        };
-        if modified.elapsed().is_ok_and(|age| age > LEFTOVER_AFTER) {
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(BlobError::io("delete the leftover", &path, error));
-                }
-                _ => {}
+        let removed = File::open(&path).and_then(|file| match file.try_lock() {
+            Ok(()) => fs::remove_file(&path),
+            Err(TryLockError::WouldBlock) => Ok(()),
+            Err(TryLockError::Error(error)) => Err(error),
+        });
+        match removed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(BlobError::io("delete the leftover", &path, error));
             }
+            _ => {}
         }
     }
     Ok(())

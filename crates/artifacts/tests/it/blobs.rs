@@ -252,16 +252,28 @@ async fn a_tree_is_complete_when_all_its_files_are_there() {
 }
 
 #[tokio::test]
-async fn opening_a_folder_removes_only_what_an_old_crash_left() {
+async fn opening_a_folder_removes_what_a_crash_left_and_nothing_that_is_being_written() {
     let (_dir, blobs) = folder();
     let root = blobs.folder().unwrap();
-    let (old, young) = (root.join("unfinished/1-0"), root.join("unfinished/1-1"));
-    for path in [&old, &young] {
-        std::fs::write(path, "half").unwrap();
-    }
-    set_age(&old, Duration::from_secs(25 * 3600));
-    let hash = blobs.put(noise(3)).await.unwrap();
-    let again = Blobs::open_folder(root).unwrap();
-    assert!(!old.exists() && young.exists());
-    assert!(again.has(&hash).await.unwrap());
+    std::fs::write(root.join("unfinished/1-0"), "half").unwrap();
+    let content = noise(3_000_000);
+    let hash = hash_of(&content);
+    let begin = stream::iter([Ok::<_, Infallible>(content.slice(..2_000_000))]);
+    let (go_on, wait) = tokio::sync::oneshot::channel();
+    let rest = stream::once(async {
+        wait.await.unwrap();
+        Ok(content.slice(2_000_000..))
+    });
+    let reopened = async {
+        while unfinished(&blobs) < 2 {
+            tokio::task::yield_now().await;
+        }
+        Blobs::open_folder(root).unwrap();
+        assert_eq!(unfinished(&blobs), 1, "the one that is being written");
+        go_on.send(()).unwrap();
+    };
+    let (stored, ()) = tokio::join!(blobs.put_stream(begin.chain(rest), &hash, u64::MAX), reopened);
+    assert_eq!(stored.unwrap(), 3_000_000);
+    assert_eq!(unfinished(&blobs), 0);
+    assert!(blobs.has(&hash).await.unwrap());
 }

@@ -5,6 +5,7 @@
 mod browser;
 mod crash;
 mod designs;
+mod disk;
 mod examples;
 mod faults;
 mod load;

@@ -37,6 +37,7 @@ impl App {
         if change.ends_attempt() {
             // What the attempt has written must not be lost behind the end that it led to.
             log.sync().await?;
+            polyphemus_fault::point("change.log_synced");
         }
         let now_ms = now_ms();
         let drops_trees = matches!(change, Change::Retry { .. });
@@ -59,6 +60,7 @@ impl App {
             if let Err(error) = log.append_lines(now_ms, &written).await {
                 tracing::error!(%job, %error, "what happened to a job is missing from its log");
             }
+            polyphemus_fault::point("change.logged");
         } else if let Some(remark) = remark {
             self.0.remarks.keep(job, now_ms, &remark);
         }

@@ -128,6 +128,7 @@ impl App {
         written.extend(lines(&changed));
         let mut log = self.0.logs.lock(&id).await;
         let log_offset = log.append_lines(now_ms, &written).await?;
+        polyphemus_fault::point("claim.logged");
         drop(log);
         self.tell(&id, &changed);
         Ok(Assignment {

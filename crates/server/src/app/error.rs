@@ -52,6 +52,15 @@ impl AppError {
         }
     }
 
+    /// The operator has made it so, or the kernel after a failure of the disk.
+    pub(crate) fn read_only() -> Self {
+        Self::Unavailable(
+            "the server's disk has become read-only, so nothing was stored; tell its operator, and try again \
+             when it can be written to"
+                .into(),
+        )
+    }
+
     /// Sorts an I/O error while `doing` something to `place`.
     pub(crate) fn io(doing: &str, place: &Path, source: std::io::Error) -> Self {
         match source.kind() {
@@ -60,6 +69,7 @@ impl AppError {
                  space was freed",
                 place.display()
             )),
+            std::io::ErrorKind::ReadOnlyFilesystem => Self::read_only(),
             _ => Self::Internal(
                 anyhow::Error::new(source).context(format!("could not {doing} {}", place.display())),
             ),
@@ -76,6 +86,7 @@ impl From<StoreError> for AppError {
                  space was freed"
                     .into(),
             ),
+            StoreError::ReadOnly => Self::read_only(),
             StoreError::Closed => {
                 Self::Unavailable("the server is shutting down; try again when it is back".into())
             }
@@ -104,6 +115,9 @@ impl From<BlobError> for AppError {
                 "the server's disk is full: {error}; tell its operator, and try again when space was freed"
             )),
             BlobError::ShuttingDown => Self::Unavailable(error.to_string()),
+            BlobError::Io { source, .. } if source.kind() == std::io::ErrorKind::ReadOnlyFilesystem => {
+                Self::read_only()
+            }
             BlobError::Io { .. } | BlobError::Store(_) => Self::Internal(error.into()),
         }
     }

@@ -27,6 +27,7 @@ impl App {
             message: message.clone(),
         };
         let renamed = self.0.store.write(rename).await?;
+        polyphemus_fault::point("rename.committed");
         if renamed.is_running {
             self.0.remarks.keep(job, now_ms, &message);
         } else if let Err(error) = log.append_lines(now_ms, &[message]).await {

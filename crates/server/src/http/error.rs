@@ -140,11 +140,18 @@ impl From<BlobError> for ApiError {
                                hand the design in again";
                 return Self::new(ErrorCode::Internal, message);
             }
+            BlobError::Io { source, .. } if source.kind() == std::io::ErrorKind::ReadOnlyFilesystem => {
+                return AppError::read_only().into();
+            }
             _ => return Self::internal(&error),
         };
         // Where the store lies on the server's disk is no business of a client.
         match error {
-            BlobError::NoSpace { .. } => Self::new(code, "the server's disk is full; nothing was stored"),
+            BlobError::NoSpace { .. } => Self::new(
+                code,
+                "the server's disk is full, so nothing was stored; tell its operator, and try again when space \
+                 was freed",
+            ),
             error => Self::new(code, error.to_string()),
         }
     }

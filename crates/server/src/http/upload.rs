@@ -3,6 +3,7 @@
 
 use super::Site;
 use super::error::{ApiError, ApiResult};
+use crate::app::AppError;
 use axum::body::{Body, Bytes};
 use axum::extract::multipart::{Field, MultipartError, MultipartRejection};
 use axum::extract::{FromRequest as _, Multipart, Request};
@@ -340,8 +341,10 @@ fn write_failed(error: io::Error) -> ApiError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ApiError::new(
             ErrorCode::NoSpace,
-            "the server's disk is full, so the archive was not kept; try again when the operator has freed some",
+            "the server's disk is full, so the archive was not kept; tell its operator, and try again when space \
+             was freed",
         ),
+        io::ErrorKind::ReadOnlyFilesystem => AppError::read_only().into(),
         _ => ApiError::internal(&error),
     }
 }

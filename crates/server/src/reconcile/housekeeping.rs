@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
 const SAVE_WORKERS_EVERY: Duration = Duration::from_secs(30);
-/// Not at once: a restarted server has more urgent things to do.
+/// Not at once: a restarted server has more urgent things to do. Sooner where contents are kept for less.
 const FIRST_COLLECTION: Duration = Duration::from_secs(3600);
 
 pub(super) async fn run(app: &App) {
@@ -18,8 +18,9 @@ pub(super) async fn run(app: &App) {
     app.0.trees_dropped.store(true, Ordering::Relaxed);
     let mut checkpoint = interval(CHECKPOINT_EVERY);
     let mut workers = interval(SAVE_WORKERS_EVERY);
-    let collect_every = app.0.config.blob_grace.max(FIRST_COLLECTION);
-    let mut collection = interval_at(Instant::now() + FIRST_COLLECTION, collect_every);
+    let grace = app.0.config.blob_grace;
+    let first = Instant::now() + grace.min(FIRST_COLLECTION);
+    let mut collection = interval_at(first, grace.max(FIRST_COLLECTION));
     for timer in [&mut checkpoint, &mut workers, &mut collection] {
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }

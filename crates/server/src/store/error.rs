@@ -12,6 +12,9 @@ pub enum StoreError {
     /// Disk or quota is full; nothing was stored.
     #[error("no space is left for the database")]
     NoSpace,
+    /// The disk cannot be written to; nothing was stored.
+    #[error("the database has become read-only")]
+    ReadOnly,
     /// Another writer was faster between the read and the guarded write; nothing was stored.
     #[error("a row changed while it was being changed")]
     Raced,
@@ -51,6 +54,8 @@ pub enum StoreError {
 
 /// SQLITE_FULL, https://sqlite.org/rescode.html#full: the disk or the largest number of pages.
 const SQLITE_FULL: &str = "13";
+/// SQLITE_READONLY, https://sqlite.org/rescode.html#readonly
+const SQLITE_READONLY: &str = "8";
 /// disk_full, https://www.postgresql.org/docs/current/errcodes-appendix.html
 const POSTGRES_DISK_FULL: &str = "53100";
 
@@ -61,6 +66,7 @@ impl From<sqlx::Error> for StoreError {
             .and_then(|error| error.code().map(|code| code.into_owned()));
         match code.as_deref() {
             Some(SQLITE_FULL | POSTGRES_DISK_FULL) => Self::NoSpace,
+            Some(SQLITE_READONLY) => Self::ReadOnly,
             _ if matches!(error, sqlx::Error::PoolClosed) => Self::Closed,
             _ => Self::Database(error),
         }
