@@ -100,6 +100,10 @@ pub struct Run {
     /// Set where the same command first runs dry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dry_run: Option<DryRun>,
+    /// What a dry run would tell of the variables, where that is known without one: the stage's
+    /// `make_conf`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub make_conf: BTreeMap<String, String>,
 }
 
 impl Run {
@@ -117,6 +121,7 @@ impl Run {
             failures: Vec::new(),
             verdict: None,
             dry_run: None,
+            make_conf: BTreeMap::new(),
         }
     }
 }

@@ -141,7 +141,7 @@ impl WorkerFolder {
             path: self.attempts().join(name),
         };
         remove(&folder.path)?;
-        for part in [folder.job(), folder.home(), folder.temporary(), folder.board()] {
+        for part in [folder.job(), folder.home(), folder.temporary()] {
             make(&part)?;
         }
         Ok(folder)
@@ -188,9 +188,14 @@ impl AttemptFolder {
         self.path.join("tmp")
     }
 
-    /// Where a virtual board is built.
+    /// Where a virtual board is built; there is such a folder once [`Self::make_board`] has made it.
     pub fn board(&self) -> PathBuf {
         self.path.join("board")
+    }
+
+    /// Most attempts load none, and a file system takes its time for each folder.
+    pub fn make_board(&self) -> Result<(), FolderError> {
+        make(&self.board())
     }
 
     /// The file or folder `relative` of the workspace, with all links followed, if it is there and

@@ -94,7 +94,9 @@ fn the_prefix_stands_before_tools_and_not_before_what_the_job_has_built() {
 #[test]
 fn without_variables_to_look_for_there_is_no_dry_run() {
     let dry_run = |settings: &FlowSettings| {
-        let plan = plan(&options(&[]), &project(), settings).unwrap();
+        let makefile = format!("TARGET_FREQ = 300\n{MAKEFILE}");
+        let project = design(&[("Makefile", &makefile), ("main.cpp", "int main() {}")]);
+        let plan = plan(&options(&[]), &project, settings).unwrap();
         match &plan.stages[0].steps[0] {
             Step::Run(run) => run.dry_run.clone(),
             other => panic!("{other:?}"),

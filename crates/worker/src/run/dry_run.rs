@@ -151,14 +151,8 @@ impl Rehearsal {
         }
     }
 
-    /// The values in the original's words.
-    pub(super) fn line(&self) -> String {
-        let entries: Vec<String> = self
-            .values
-            .iter()
-            .map(|(name, value)| format!("{}: {}", python_text(name), python_text(value)))
-            .collect();
-        format!("make conf added {{{}}}", entries.join(", "))
+    fn line(&self) -> String {
+        line(&self.values)
     }
 
     /// Where in a line the mark stands, perhaps behind output that ended without a line's end; and the
@@ -169,6 +163,15 @@ impl Rehearsal {
         let code = std::str::from_utf8(&line[at + mark.len()..]).ok()?;
         Some((at, code.trim().parse().ok()?))
     }
+}
+
+/// The values of variables in the original's words.
+pub(super) fn line(values: &BTreeMap<String, String>) -> String {
+    let entries: Vec<String> = values
+        .iter()
+        .map(|(name, value)| format!("{}: {}", python_text(name), python_text(value)))
+        .collect();
+    format!("make conf added {{{}}}", entries.join(", "))
 }
 
 /// Where the output of a program goes, its dry run's included.
@@ -336,5 +339,65 @@ mod tests {
         std::os::unix::fs::symlink(&secret, &one.output).unwrap();
         assert!(one.read().is_err());
         assert_eq!(one.values, BTreeMap::new());
+    }
+
+    /// What the plan of a design with this Makefile knows without a dry run, and what make's tells.
+    fn known_and_told(makefile: &str) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
+        let text = polyphemus_core::design::DesignFile {
+            size_bytes: makefile.len() as u64,
+            text: Some(makefile.to_owned()),
+        };
+        let design = polyphemus_core::design::Design::new([("Makefile".to_owned(), text)]);
+        let settings = polyphemus_core::flow::FlowSettings::default();
+        let options = [("make", "1"), ("platform", "zed"), ("directives", "a (b) c")];
+        let options = options.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let plan = polyphemus_core::flow::plan(&options.into_iter().collect(), &design, &settings).unwrap();
+        let polyphemus_core::plan::Step::Run(run) = &plan.stages[0].steps[0] else {
+            panic!("{plan:?}");
+        };
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("Makefile"), makefile).unwrap();
+        std::fs::write(folder.path().join("main.cpp"), "").unwrap();
+        let names: Vec<&str> = settings.make_conf_vars.iter().map(String::as_str).collect();
+        let mut one = rehearsal(folder.path(), &names);
+        std::process::Command::new(&run.argv[0])
+            .args(&run.argv[1..])
+            .args(["--dry-run", "--print-data-base"])
+            .current_dir(folder.path())
+            .stdout(std::fs::File::create(&one.output).unwrap())
+            .stderr(std::process::Stdio::null())
+            .status()
+            .unwrap();
+        one.read().unwrap();
+        (run.make_conf.clone(), one.values)
+    }
+
+    #[test]
+    fn what_is_known_without_a_dry_run_is_what_make_tells() {
+        for makefile in [
+            "all:\n\t@echo begins=$$(date +%s%N)\n.PHONY: all\n",
+            "CXXFLAGS = -O2 -Wall\nifeq ($(MODE),hw)\nX := $(TARGET).o\nendif\nall: $(TARGET)\n%.o: %.cpp\n\t\
+             $(CXX) $(CXXFLAGS) -DN=3 -c -o $@ $<\n$(TARGET): main.o\n\t$(CXX) -o $@ $^\n",
+            "# DEVICE=3\nN ?= 1\nN += 2\nexe:\n\tif [ 3 = $(N) ]; then N=4 ./x; fi\n",
+        ] {
+            let (known, told) = known_and_told(makefile);
+            assert_eq!(known, told, "{makefile}");
+            assert_eq!(known["DIRECTIVES"], "a (b) c", "{makefile}");
+        }
+        for makefile in [
+            "DEVICE = 3\nall:\n\ttrue\n",
+            "all:\n\tDEVICE=3 true\n",
+            "E =\nall:\n\t$(E)DEVICE $(E)=3\n",
+            "E =\nall:\n\tDEVICE$(E)=3\n",
+            "X = DEVICE=3\nall:\n\t$(X)\n",
+            "$(eval DEV$(E)ICE = 3)\nall:\n\ttrue\n",
+            "all:\n\t+@echo DEVICE=3\n",
+            "Makefile: x\nx:\n\t@echo DEVICE=3\nall:\n\ttrue\n",
+        ] {
+            let (known, told) = known_and_told(makefile);
+            assert_eq!(known, BTreeMap::new(), "{makefile}");
+            let is_told = told.keys().any(|name| name.eq_ignore_ascii_case("device"));
+            assert!(is_told, "{makefile}: {told:?}");
+        }
     }
 }

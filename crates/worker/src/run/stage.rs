@@ -1,6 +1,6 @@
 //! The steps of one attempt in their order, and what is made of their end.
 
-use super::dry_run::Rehearsal;
+use super::dry_run::{self, Rehearsal};
 use super::program::{Program, StdoutTo};
 use super::usage::Gauge;
 use super::{failure, results};
@@ -211,6 +211,11 @@ impl<'a> Attempt<'a> {
 
     /// The steps, while it is counted what they write.
     async fn steps_within_limits(&mut self) -> Result<(), Fault> {
+        let steps = &self.assignment.stage.steps;
+        if steps.iter().any(|step| matches!(step, Step::Load(_))) {
+            let made = self.folder.make_board();
+            made.map_err(|error| Fault::trouble("make a folder for the board", &error))?;
+        }
         let gauge = Gauge::new(&self.folder, self.machine.config.limits.workspace)
             .map_err(|error| Fault::trouble("watch the size of the workspace", &error))?;
         self.excess = gauge.excess.clone();
@@ -233,6 +238,10 @@ impl<'a> Attempt<'a> {
 
     async fn run(&mut self, run: &Run) -> Result<(), Fault> {
         let (argv, env) = self.with_serial(run)?;
+        if !run.make_conf.is_empty() {
+            self.say(&dry_run::line(&run.make_conf));
+            self.make_conf.extend(run.make_conf.clone());
+        }
         let inherited = self.machine.sandbox.inherited(&run.inherit);
         let program = Program {
             title: run.title.clone(),

@@ -29,15 +29,16 @@ impl Gauge {
     /// To be made before a program of the job runs.
     pub(super) fn new(folder: &AttemptFolder, limits: UsageLimits) -> Result<Self, WorkspaceError> {
         let open = |(name, path): (&'static str, PathBuf)| Ok((name, Window::open(&path)?));
+        let board = Some(("board: ", folder.board())).filter(|(_, board)| board.exists());
         let folders = [
             ("", folder.job()),
             ("home directory: ", folder.home()),
             ("/tmp: ", folder.temporary()),
-            ("board: ", folder.board()),
         ];
         Ok(Self {
             windows: folders
                 .into_iter()
+                .chain(board)
                 .map(open)
                 .collect::<Result<_, WorkspaceError>>()?,
             limits,

@@ -80,7 +80,7 @@ pub(super) fn plan(
     let mut decisions = Decisions::new(options, name, why);
     let mode = mode(options, design, &mut decisions);
     let variables = variables(options, settings, mode)?;
-    let mut stages = vec![make(options, &variables, mode, settings)];
+    let mut stages = vec![make(options, &variables, mode, design, name, settings)];
     let runs = mode != Mode::Estimate && !options.skip_run;
     if runs {
         let load = match mode {
@@ -158,10 +158,17 @@ fn variables(options: &Options, settings: &FlowSettings, mode: Mode) -> Result<V
         .collect())
 }
 
-fn make(options: &Options, variables: &[String], mode: Mode, settings: &FlowSettings) -> PlannedStage {
+fn make(
+    options: &Options,
+    variables: &[String],
+    mode: Mode,
+    design: &Design,
+    name: &str,
+    settings: &FlowSettings,
+) -> PlannedStage {
     let mut build = Run::new("the design's Makefile", argv(&["make"], variables));
     build.failures = failure::makefile();
-    build.dry_run = make::dry_run(settings);
+    make::tell_variables(&mut build, variables, design, name, settings);
     let bitstream = matches!(mode, Mode::Hw | Mode::HwEmu).then(|| bitstreams(options).swap_remove(0));
     PlannedStage {
         name: StageName::Make,
