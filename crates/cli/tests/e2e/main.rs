@@ -9,7 +9,10 @@ mod disk;
 mod examples;
 mod faults;
 mod load;
+mod operator;
 mod separate_worker;
+mod served;
+mod upgrade;
 
 use polyphemus_api::job::{Job, JobStage};
 use polyphemus_testkit::TestServer;
