@@ -2,7 +2,7 @@
 //! comes out is a tree that can be stored, shown and written to a disk.
 
 use crate::archive::{self, Raw, zip};
-use crate::tarball::{Item, gzip, item, record, seal, tar, zstd};
+use crate::tarball::{Item, file, gzip, item, record, seal, tar, zstd};
 use crate::unpack::unpack_as;
 use polyphemus_artifacts::{Blobs, Format, Limits, UnpackError, path};
 use polyphemus_testkit::fuzz::{damaged, damages, fuzz};
@@ -86,24 +86,33 @@ fn check(format: Format, bytes: &[u8]) -> Result<(), TestCaseError> {
     })
 }
 
-/// Few letters, so that names meet; and all that leads elsewhere.
+/// Mostly names that are fine, for one that is not ends the archive; few letters, so that they meet.
 fn name() -> impl Strategy<Value = Vec<u8>> {
+    let evil = "(\\.\\./|/|\\./|[ab]/|b\\\\|\n|\u{202e}|__MACOSX/|\\._){1,2}[ab.]{0,2}/?";
     prop_oneof![
-        6 => "(\\.\\./|/|\\./|[abAB]/|b\\\\|\n|\u{202e}|__MACOSX/|\\._){0,3}[abAB.]{0,2}/?".prop_map(String::into_bytes),
+        24 => "([a-d]/){0,2}[a-dA]{1,3}".prop_map(String::into_bytes),
+        3 => evil.prop_map(String::into_bytes),
         1 => "(a/){0,8}b{0,310}".prop_map(String::into_bytes),
         1 => prop::collection::vec(any::<u8>(), 0..12),
     ]
 }
 
+/// What a link leads to.
+fn target() -> impl Strategy<Value = Vec<u8>> {
+    let near = "(\\.\\./|\\./){0,2}([a-d]/){0,1}[a-d]{1,2}";
+    prop_oneof![2 => near.prop_map(String::into_bytes), 1 => name()]
+}
+
 fn zip_entry() -> impl Strategy<Value = Raw> {
-    let mode = prop_oneof![5 => Just(0o100_644), 2 => Just(0o120_777), 1 => any::<u16>().prop_map(u32::from)];
+    let rare = |usual: u16| prop_oneof![40 => Just(usual), 1 => any::<u16>()];
+    let kind = prop_oneof![9 => Just(0o100_644u16), 1 => Just(0o120_777)].prop_flat_map(rare);
     let made_by = prop_oneof![Just(archive::UNIX), Just(archive::DOS)];
-    let method = prop_oneof![9 => Just(0u16), 1 => Just(8u16), 1 => any::<u16>()];
-    let header_of = prop_oneof![9 => Just(None), 1 => (0..3usize).prop_map(Some)];
-    let size = prop_oneof![12 => Just(None), 1 => any::<u32>().prop_map(Some)];
-    (name(), "[ab./]{0,9}", mode, made_by, method, header_of, size).prop_map(
+    let method = rare(0);
+    let header_of = prop_oneof![30 => Just(None), 1 => (0..3usize).prop_map(Some)];
+    let size = prop_oneof![30 => Just(None), 1 => any::<u32>().prop_map(Some)];
+    (name(), target(), kind, made_by, method, header_of, size).prop_map(
         |(name, content, mode, made_by, method, header_of, declared_bytes)| Raw {
-            mode,
+            mode: u32::from(mode),
             made_by,
             method,
             header_of,
@@ -113,29 +122,49 @@ fn zip_entry() -> impl Strategy<Value = Raw> {
     )
 }
 
+fn tar_link(kind: u8) -> impl Strategy<Value = Item> {
+    (name(), target()).prop_map(move |(name, target)| Item {
+        target,
+        ..item(kind, name, "")
+    })
+}
+
 fn tar_item() -> impl Strategy<Value = Item> {
-    let kind = prop_oneof![5 => Just(b'0'), 3 => Just(b'2'), 3 => Just(b'1'), 2 => Just(b'5'),
-        1 => prop::sample::select(&b"LKxgSV7346DM"[..]), 1 => any::<u8>()];
-    let pax = (
-        prop::sample::select(&["path", "linkpath", "size", "GNU.sparse.major", "GNU.sparse.map"][..]),
-        name(),
-    )
-        .prop_map(|(key, value)| record(key, &String::from_utf8_lossy(&value)).into_bytes());
+    let keys = &[
+        "path",
+        "linkpath",
+        "size",
+        "GNU.sparse.major",
+        "GNU.sparse.map",
+        "comment",
+    ][..];
+    let pax = (prop::sample::select(keys), name())
+        .prop_map(|(key, value)| item(b'x', "pax", record(key, &String::from_utf8_lossy(&value))));
     let content = prop_oneof![
-        4 => "[ab./0-9]{0,9}".prop_map(String::into_bytes),
+        8 => "[ab./0-9]{0,9}".prop_map(String::into_bytes),
         1 => Just(b"\x00\x05\x16\x07".to_vec()),
         1 => prop::collection::vec(Just(7), 500..1100),
-        3 => pax,
-    ];
-    let size = prop_oneof![12 => Just(None), 1 => any::<u64>().prop_map(|size| Some(size >> 31)), 1 => Just(Some(0))];
-    (kind, name(), content, name(), any::<u16>(), size).prop_map(
-        |(kind, name, content, target, mode, declared_bytes)| Item {
-            target,
-            mode: u32::from(mode),
+    ]
+    .boxed();
+    let size =
+        prop_oneof![9 => Just(None), 1 => any::<u64>().prop_map(|size| Some(size >> 31)), 1 => Just(Some(0))];
+    let wild =
+        (any::<u8>(), name(), content.clone(), size).prop_map(|(kind, name, content, declared_bytes)| Item {
             declared_bytes,
             ..item(kind, name, content)
-        },
-    )
+        });
+    prop_oneof![
+        20 => (name(), content, any::<u16>()).prop_map(|(name, content, mode)| Item {
+            mode: u32::from(mode),
+            ..file(name, content)
+        }),
+        3 => name().prop_map(|name| item(b'5', [&name[..], b"/"].concat(), "")),
+        2 => tar_link(b'2'),
+        2 => tar_link(b'1'),
+        3 => pax,
+        2 => name().prop_map(|name| item(b'L', "././@LongLink", name)),
+        1 => wild,
+    ]
 }
 
 /// Makes the checksums right of what still looks like a header, so that the damage is read.

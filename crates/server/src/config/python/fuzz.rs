@@ -50,11 +50,14 @@ const WORDS: &[&[u8]] = &[
 
 fn literal() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
-        "-?[0-9_]{1,20}(\\.[0-9]{0,3})?(e-?[0-9]{1,3})?",
-        "r?'[ -&(-~é]{0,8}'",
-        "\"([ !#-~]|\\\\[nx\"0-7u])*\"",
-        "'''[a-z\\\n\"]{0,9}'''",
-        "None|True|False|name|f\\(\\)",
+        4 => "-?(0|[1-9][0-9]{0,6})(\\.[0-9]{1,3})?",
+        4 => "\"[ !#-\\[\\]-~é]{0,8}\"",
+        4 => "'[ -&(-\\[\\]-~é]{0,8}'",
+        2 => "None|True|False",
+        1 => "-?[0-9_]{1,20}(\\.[0-9]{0,3})?(e-?[0-9]{1,3})?",
+        1 => "r?\"([ !#-~]|\\\\[nx\"0-7u])*\"",
+        1 => "'''[a-z\\\n\"]{0,9}'''",
+        1 => "name|f\\(\\)",
     ];
     leaf.prop_recursive(4, 24, 4, |inner| {
         let many = prop::collection::vec(inner, 0..4).prop_map(|parts| parts.join(", "));
@@ -69,7 +72,7 @@ fn literal() -> impl Strategy<Value = String> {
 #[test]
 fn fuzz_settings() {
     let line = prop_oneof![
-        6 => ("[A-Z_]{1,6}", literal()).prop_map(|(name, literal)| format!("{name} = {literal}")),
+        12 => ("[A-Z_]{1,6}", literal()).prop_map(|(name, literal)| format!("{name} = {literal}")),
         1 => "#[ -~]{0,9}",
         1 => literal(),
     ];
