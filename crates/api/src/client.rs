@@ -8,6 +8,7 @@ use crate::address::Reachable;
 use crate::blob::{BLOB, BLOBS_MISSING, BlobList};
 use crate::error::{ErrorBody, ErrorCode, ErrorDetail};
 use crate::event::{self, EndEvent, EventPage, LogEvent, StateEvent};
+use crate::gc::{Collection, GC, GcQuery};
 use crate::health::HEALTHZ;
 use crate::job::{self, Job, JobFiles, JobPage, JobQuery, Submitted};
 use crate::queue::{QUEUE, Queue};
@@ -382,6 +383,12 @@ impl Client {
     pub async fn workers(&self) -> Result<Vec<Worker>, ClientError> {
         self.json(self.request(Method::GET, WORKERS).timeout(ANSWER_TIMEOUT))
             .await
+    }
+
+    /// Has the server delete what is not needed any more, or only say what that is.
+    /// Takes as long as there is to delete.
+    pub async fn gc(&self, query: &GcQuery) -> Result<Collection, ClientError> {
+        self.json(self.request(Method::POST, GC).query(query)).await
     }
 
     /// Waits for a stage; `None` when there was none in time.

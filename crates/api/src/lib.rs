@@ -7,6 +7,7 @@ pub mod blob;
 pub mod client;
 pub mod error;
 pub mod event;
+pub mod gc;
 pub mod health;
 pub mod job;
 pub mod queue;

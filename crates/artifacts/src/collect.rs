@@ -58,6 +58,28 @@ pub async fn collect(
         .await
 }
 
+/// What [`collect`] would do now, without doing it.
+pub async fn survey(
+    blobs: &Blobs,
+    live: impl IntoIterator<Item = TreeHash> + Send,
+    older_than: Duration,
+    now: SystemTime,
+) -> Result<Collected, BlobError> {
+    let bound = now.checked_sub(older_than).unwrap_or(SystemTime::UNIX_EPOCH);
+    let reachable = mark(blobs, live.into_iter().collect()).await?;
+    let mut sum = Collected::default();
+    let mut listed = blobs.list();
+    while let Some(listed) = listed.try_next().await? {
+        if listed.modified >= bound || reachable.contains(&listed.hash) {
+            sum.kept += 1;
+        } else {
+            sum.deleted += 1;
+            sum.freed_bytes += listed.size_bytes;
+        }
+    }
+    Ok(sum)
+}
+
 async fn mark(blobs: &Blobs, live: HashSet<TreeHash>) -> Result<HashSet<BlobHash>, BlobError> {
     let mut reachable: HashSet<BlobHash> = live.iter().cloned().map(BlobHash::from).collect();
     let mut trees = stream::iter(live)

@@ -18,7 +18,7 @@ pub mod unpack;
 pub mod workspace;
 
 pub use blobs::{BlobError, Blobs, ByteStream, Listed, Replayed};
-pub use collect::{Collected, collect};
+pub use collect::{Collected, collect, survey};
 pub use polyphemus_core::{BlobHash, TreeHash};
 pub use tree::{Entry, Mode, Tree, TreeError};
 pub use unpack::{Format, Limits, UnpackError, Unpacked, unpack};

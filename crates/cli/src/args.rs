@@ -1,7 +1,7 @@
 //! What can be said on the command line; the arguments of each command are in its own file.
 
 use crate::{
-    backup, cancel, config, delete, devices, doctor, files, fsck, get, import, jobs, logs, queue, rename,
+    backup, cancel, config, delete, devices, doctor, files, fsck, gc, get, import, jobs, logs, queue, rename,
     restore, retry, serve, show, submit, token, wait, worker, workers,
 };
 use clap::{Parser, Subcommand};
@@ -50,6 +50,7 @@ pub enum Command {
     Config(config::Args),
     Token(token::Args),
     Fsck(fsck::Args),
+    Gc(gc::Args),
     Backup(backup::Args),
     Restore(restore::Args),
     Import(import::Args),

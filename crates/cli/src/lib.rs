@@ -26,6 +26,7 @@ mod devices;
 mod doctor;
 pub mod files;
 mod fsck;
+mod gc;
 pub mod get;
 mod import;
 pub mod jobs;
@@ -91,6 +92,7 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Config(args) => config::run(&args),
         Command::Token(args) => token::run(args).await,
         Command::Fsck(args) => fsck::run(args).await,
+        Command::Gc(args) => gc::run(args).await,
         Command::Backup(args) => backup::run(args).await,
         Command::Restore(args) => restore::run(args).await,
         Command::Import(args) => import::run(args).await,

@@ -185,6 +185,58 @@ async fn damage_is_found_told_to_the_user_and_mended_by_handing_in_again() {
     said(&["fsck", "--instance", instance], 0);
 }
 
+#[tokio::test]
+async fn what_a_deleted_job_had_goes_by_gc_beside_the_server_and_without_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let instance = text(folder.path());
+    std::fs::write(folder.path().join("polyphemus.cfg"), "BLOB_GRACE_SECONDS = 1\n")
+        .expect("it can be written");
+    let server = Served::on(instance, &["--no-worker"]);
+    let design = designs::folder(&[
+        ("Makefile", "exe:\n\ttouch exe\n"),
+        ("large", &"x".repeat(200_000)),
+    ]);
+    let output = run(&[
+        "submit",
+        text(design.path()),
+        "-o",
+        "mode=sw_emu",
+        "--server",
+        &server.url(),
+    ]);
+    let id = String::from_utf8_lossy(&output.stdout)
+        .trim()
+        .parse()
+        .expect("an id");
+    let gc = |arguments: &[&str]| -> Value {
+        let told = run(&[&["gc", "--json", "--instance", instance], arguments].concat());
+        assert_eq!(
+            told.status.code(),
+            Some(0),
+            "{}",
+            String::from_utf8_lossy(&told.stderr)
+        );
+        serde_json::from_slice(&told.stdout).expect("JSON")
+    };
+    assert_eq!(gc(&["--dry-run"])["contents"], 0, "all of it is of a job");
+    server
+        .client()
+        .delete(&id, true)
+        .await
+        .expect("it is cancelled and deleted");
+    // Contents are told, and go, once they are older than the grace of a second.
+    let told = wait::until(BOUND, "contents that are old enough", || {
+        let told = gc(&["--dry-run"]);
+        std::future::ready(if told["kept"] == 0 { Ok(told) } else { Err(told) })
+    })
+    .await;
+    assert!(told["bytes"].as_u64() > Some(200_000), "{told}");
+    assert_eq!(gc(&[]), told, "what was told went");
+    drop(server);
+    gc(&[]);
+    said(&["fsck", "--instance", instance], 0);
+}
+
 #[test]
 fn a_start_on_a_disk_that_can_only_be_read_is_refused_with_the_reason() {
     let disk = tempfile::tempdir().expect("a folder");

@@ -2,9 +2,9 @@
 
 use crate::program::{run, stdout};
 
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 24] = [
     "serve", "worker", "submit", "jobs", "show", "logs", "files", "get", "wait", "cancel", "retry", "rename",
-    "delete", "queue", "workers", "devices", "config", "token", "fsck", "backup", "restore", "import",
+    "delete", "queue", "workers", "devices", "config", "token", "fsck", "gc", "backup", "restore", "import",
     "doctor",
 ];
 

@@ -11,6 +11,7 @@ mod error;
 mod explain;
 mod feed;
 mod files;
+mod gc;
 mod health;
 mod important;
 mod job;

@@ -34,6 +34,8 @@ pub struct Config {
     /// A blob that no job refers to is kept for so long: it may belong to a job that is being
     /// submitted or a stage that is about to end.
     pub blob_grace: Duration,
+    /// How long jobs are kept after their end; for ever if `None`.
+    pub keep_jobs: Option<Duration>,
     /// The names that clients call this server by, beside its addresses and `localhost`. Requests for
     /// any other name are refused: a foreign web page may have sent them (DNS rebinding).
     pub host_names: Vec<String>,
@@ -52,6 +54,7 @@ impl Default for Config {
             log_limit_bytes: 1 << 30,
             upload_limit_bytes: 4 << 30,
             blob_grace: Duration::from_secs(24 * 3600),
+            keep_jobs: None,
             host_names: Vec::new(),
             connections_limit: None,
             site: SiteSettings::default(),

@@ -3,8 +3,8 @@
 
 use super::python::Value;
 use super::values::{
-    Values, boolean, command, extensions, filled, integer, link, one_of, path_inside, put, seconds, slots,
-    text, texts, texts_or_text, toolchain, words,
+    Values, boolean, command, days, extensions, filled, integer, link, one_of, path_inside, put, seconds,
+    slots, text, texts, texts_or_text, toolchain, words,
 };
 
 /// A key of `polyphemus.cfg`.
@@ -138,6 +138,8 @@ pub static SETTINGS: &[Setting] = &[
         |values, value| put(&mut values.log_limit_bytes, bytes(value))),
     works("BLOB_GRACE_SECONDS", UP_TO_A_YEAR, "how long contents are kept that no job refers to",
         |values, value| put(&mut values.blob_grace, seconds(value, YEAR))),
+    works("KEEP_JOBS_DAYS", "days, an integer from 1 to 36500, or None", "how long jobs are kept after their end; None is for ever",
+        |values, value| put(&mut values.keep_jobs, days(value, 36_500))),
     works("NAME", "a text that is not empty", "the name of the site, in the title of its pages",
         |values, value| put(&mut values.site.name, filled(value))),
     works("GH_REPO", "an address as in 'https://example.org/x', or None", "the repository that pages link to",

@@ -52,6 +52,8 @@ pub struct Values {
     pub unpack_limit_files: u64,
     pub log_limit_bytes: u64,
     pub blob_grace: Duration,
+    /// `KEEP_JOBS_DAYS`; for ever if `None`.
+    pub keep_jobs: Option<Duration>,
     pub site: SiteSettings,
 }
 
@@ -81,6 +83,7 @@ impl Values {
             log_limit_bytes: self.log_limit_bytes,
             upload_limit_bytes: self.upload_limit_bytes,
             blob_grace: self.blob_grace,
+            keep_jobs: self.keep_jobs,
             host_names: self.host_names.clone(),
             connections_limit: None,
             site: self.site.clone(),
@@ -192,6 +195,14 @@ pub(super) fn integer(value: &Value, least: u64, most: u64) -> Option<u64> {
 
 pub(super) fn seconds(value: &Value, most: u64) -> Option<Duration> {
     integer(value, 1, most).map(Duration::from_secs)
+}
+
+/// `None` of Python, or a number of days.
+pub(super) fn days(value: &Value, most: u64) -> Option<Option<Duration>> {
+    match value {
+        Value::None => Some(None),
+        other => integer(other, 1, most).map(|days| Some(Duration::from_secs(days * 86_400))),
+    }
 }
 
 /// `None` of Python, or a number of slots.

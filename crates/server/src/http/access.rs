@@ -25,7 +25,7 @@ const WORKER: Access = Access::Role(Role::Worker);
 const OPERATOR: Access = Access::Role(Role::Operator);
 
 /// By the route itself, or by what it lies below (`…/`); the first that fits.
-const DECISIONS: [(&str, Access); 17] = [
+const DECISIONS: [(&str, Access); 18] = [
     ("/healthz", Access::Everyone),
     ("/login", Access::Everyone),
     ("/logout", Access::Everyone),
@@ -43,6 +43,7 @@ const DECISIONS: [(&str, Access); 17] = [
     ("/api/v1/jobs/", USER),
     ("/api/v1/tokens", OPERATOR),
     ("/api/v1/tokens/", OPERATOR),
+    ("/api/v1/gc", OPERATOR),
 ];
 /// The protocol of workers.
 const OF_WORKERS: [&str; 4] = [

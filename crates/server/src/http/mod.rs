@@ -12,6 +12,7 @@ pub(crate) mod error;
 pub(crate) mod event;
 mod feed;
 pub(crate) mod file;
+mod gc;
 mod guard;
 mod health;
 pub(crate) mod job;

@@ -6,8 +6,8 @@ use super::guard::guard;
 use super::login::{LOGIN, LOGOUT};
 use super::openapi::{Description, OPENAPI, finished};
 use super::{
-    Site, blob, csv, delete, event, feed, file, health, job, log, login, openapi, original, queue, running,
-    submit, token, worker,
+    Site, blob, csv, delete, event, feed, file, gc, health, job, log, login, openapi, original, queue,
+    running, submit, token, worker,
 };
 use crate::web;
 use axum::Router;
@@ -105,6 +105,7 @@ fn api() -> OpenApiRouter<Site> {
         .routes(routes!(running::file))
         .routes(routes!(feed::all))
         .routes(routes!(queue::get))
+        .routes(routes!(gc::collect))
         .routes(routes!(worker::list))
         .routes(routes!(worker::claim))
         .routes(routes!(worker::heartbeat))
@@ -145,7 +146,7 @@ struct Panicked;
 mod tests {
     use super::*;
     use crate::http::access::decided;
-    use polyphemus_api::{blob, event, job, queue, running, token, worker};
+    use polyphemus_api::{blob, event, gc, job, queue, running, token, worker};
 
     #[test]
     fn every_path_of_the_contract_is_described_and_no_other() {
@@ -168,6 +169,7 @@ mod tests {
             running::LOOK,
             event::EVENTS,
             queue::QUEUE,
+            gc::GC,
             worker::WORKERS,
             worker::CLAIM,
             worker::HEARTBEAT,

@@ -1,7 +1,7 @@
 //! Blobs that no job refers to any more.
 
 use crate::app::{App, AppError};
-use polyphemus_artifacts::{Collected, collect};
+use polyphemus_artifacts::{Collected, collect, survey};
 use polyphemus_core::TreeHash;
 use std::collections::HashSet;
 use std::time::SystemTime;
@@ -16,6 +16,19 @@ const BATCH: u32 = 5000;
 /// on command and when something was dropped, never in the way of a request.
 pub(crate) async fn collect_blobs(app: &App) -> Result<Collected, AppError> {
     let now = SystemTime::now();
+    let live = live(app).await?;
+    Ok(collect(&app.0.blobs, live, app.0.config.blob_grace, now).await?)
+}
+
+/// What [`collect_blobs`] would do now.
+pub(crate) async fn survey_blobs(app: &App) -> Result<Collected, AppError> {
+    let now = SystemTime::now();
+    let live = live(app).await?;
+    Ok(survey(&app.0.blobs, live, app.0.config.blob_grace, now).await?)
+}
+
+/// The trees of all jobs.
+async fn live(app: &App) -> Result<HashSet<TreeHash>, AppError> {
     let mut live: HashSet<TreeHash> = HashSet::new();
     let mut after = 0;
     loop {
@@ -23,8 +36,7 @@ pub(crate) async fn collect_blobs(app: &App) -> Result<Collected, AppError> {
         live.extend(trees);
         match last {
             Some(last) => after = last,
-            None => break,
+            None => return Ok(live),
         }
     }
-    Ok(collect(&app.0.blobs, live, app.0.config.blob_grace, now).await?)
 }

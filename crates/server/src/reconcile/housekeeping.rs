@@ -10,6 +10,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
 const SAVE_WORKERS_EVERY: Duration = Duration::from_secs(30);
+/// Jobs that are not kept any longer are looked for.
+const FORGET_EVERY: Duration = Duration::from_secs(30);
 /// Not at once: a restarted server has more urgent things to do. Sooner where contents are kept for less.
 const FIRST_COLLECTION: Duration = Duration::from_secs(3600);
 
@@ -18,10 +20,11 @@ pub(super) async fn run(app: &App) {
     app.0.trees_dropped.store(true, Ordering::Relaxed);
     let mut checkpoint = interval(CHECKPOINT_EVERY);
     let mut workers = interval(SAVE_WORKERS_EVERY);
+    let mut old_jobs = interval(FORGET_EVERY);
     let grace = app.0.config.blob_grace;
     let first = Instant::now() + grace.min(FIRST_COLLECTION);
     let mut collection = interval_at(first, grace.max(FIRST_COLLECTION));
-    for timer in [&mut checkpoint, &mut workers, &mut collection] {
+    for timer in [&mut checkpoint, &mut workers, &mut collection, &mut old_jobs] {
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
     loop {
@@ -31,6 +34,12 @@ pub(super) async fn run(app: &App) {
                 reported(result, "the database was not checkpointed");
             }
             _ = workers.tick() => reported(save_workers(app).await, "the workers were not saved"),
+            _ = old_jobs.tick() => {
+                let deleted = reported(app.delete_old_jobs().await, "old jobs were not deleted");
+                if deleted > 0 {
+                    tracing::info!(deleted, "jobs that are not kept any longer were deleted");
+                }
+            }
             _ = collection.tick() => collect(app).await,
         }
     }

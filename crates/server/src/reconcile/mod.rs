@@ -6,7 +6,7 @@ mod housekeeping;
 mod lease;
 mod queue;
 
-pub(crate) use blobs::collect_blobs;
+pub(crate) use blobs::{collect_blobs, survey_blobs};
 pub(crate) use housekeeping::save_workers;
 pub(crate) use lease::expire_embedded;
 

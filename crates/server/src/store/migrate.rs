@@ -11,6 +11,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (3, include_str!("migrations/0003_tries.sql")),
     (4, include_str!("migrations/0004_tokens.sql")),
     (5, include_str!("migrations/0005_lists.sql")),
+    (6, include_str!("migrations/0006_ended_jobs.sql")),
 ];
 
 /// Refuses a database that is not of exactly this program's schema. Changes nothing.

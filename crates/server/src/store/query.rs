@@ -49,6 +49,9 @@ queries! {
     JOB_COUNTS = "SELECT state, n FROM job_count";
     JOB_TREES = "SELECT seq, tree FROM job WHERE seq > $1 ORDER BY seq LIMIT $2";
 
+    JOB_LIST_ENDED = "SELECT id FROM job WHERE finished_ms < $1 ORDER BY finished_ms LIMIT $2";
+    JOB_COUNT_ENDED = "SELECT COUNT(*) FROM job WHERE finished_ms < $1";
+
     STAGE_INSERT = "INSERT INTO stage (job_seq, position, name, needs_key, state, attempts, failed_tries,
         not_before_ms, cancel_requested) VALUES ($1, $2, $3, $4, $5, 0, 0, $6, 0)";
     STAGE_LIST_OF_JOB = "SELECT position, name, needs_key, state, attempts, failed_tries, worker, attempt_key,

@@ -166,7 +166,7 @@ async fn an_instance_of_a_newer_version_is_refused_with_its_version() {
             error,
             StoreError::Newer {
                 found: 7,
-                known: 5,
+                known: 6,
                 ..
             }
         ),

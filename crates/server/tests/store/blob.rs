@@ -43,3 +43,42 @@ async fn what_a_retry_dropped_is_collected() {
     assert!(!instance.app.blobs().has(&made.into()).await.unwrap());
     instance.do_stage(StageName::Make).await;
 }
+
+#[tokio::test]
+async fn ended_jobs_go_when_they_are_not_kept_any_longer_and_a_dry_run_only_tells() {
+    let instance = Instance::with(|config| {
+        config.blob_grace = Duration::ZERO;
+        config.keep_jobs = Some(Duration::ZERO);
+    })
+    .await;
+    let ended = instance.submit().await;
+    instance.do_stage(StageName::Make).await;
+    instance.do_stage(StageName::Run).await;
+    let queued = instance.submit().await;
+    let garbage = instance
+        .app
+        .blobs()
+        .put(Bytes::from_static(b"of nobody"))
+        .await
+        .unwrap();
+    let told = instance.app.gc(true).await.unwrap();
+    assert_eq!((told.jobs, told.contents, told.bytes), (1, 1, 9));
+    assert!(instance.app.blobs().has(&garbage).await.unwrap());
+    let log = instance.folder.path().join("logs").join(format!("{ended}.log"));
+    assert!(log.exists());
+    let done = instance.app.gc(false).await.unwrap();
+    assert_eq!(done.jobs, 1);
+    assert!(
+        done.contents > 1,
+        "what only the deleted job had went, too: {done:?}"
+    );
+    assert!(instance.app.job(&ended).await.is_err() && !log.exists());
+    assert_eq!(
+        instance.app.job_files(&queued).await.unwrap().files.len(),
+        3,
+        "shared contents stay"
+    );
+    assert_eq!(instance.app.job_counts().await.unwrap().values().sum::<u64>(), 1);
+    let (_, findings) = crate::fsck::checked(instance.folder.path(), false).await;
+    assert_eq!(findings, []);
+}
