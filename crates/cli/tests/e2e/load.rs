@@ -61,13 +61,13 @@ fn small_jobs_begin_and_end_soon_and_an_idle_server_rests() {
         "an upload must not be held in memory\n{figures:#?}"
     );
 
-    let figures = measure(&server, &[Scenario::Idle], 1, &probe);
-    assert!(
-        value(&figures, "processor time") < 5.0,
-        "something polls\n{figures:#?}"
-    );
-    assert!(
-        value(&figures, "wake-ups") < 50.0,
-        "something polls\n{figures:#?}"
-    );
+    // What the jobs have left to do ends by itself; a timer that polls does not.
+    let rests = || {
+        let figures = measure(&server, &[Scenario::Idle], 1, &probe);
+        let rests = value(&figures, "processor time") < 5.0 && value(&figures, "wake-ups") < 50.0;
+        if rests { Ok(()) } else { Err(figures) }
+    };
+    let tries = std::iter::repeat_with(rests).take(10);
+    let busy: Vec<_> = tries.map_while(Result::err).collect();
+    assert!(busy.len() < 10, "something polls\n{:#?}", busy.last());
 }
