@@ -8,6 +8,7 @@ mod designs;
 mod disk;
 mod examples;
 mod faults;
+mod kill_points;
 mod load;
 mod operator;
 mod separate_worker;
