@@ -47,6 +47,7 @@ pub(crate) use writer::{Command, Nothing};
 
 use crate::metrics::Histogram;
 use polyphemus_core::{JobState, StageName};
+use sqlx::Connection as _;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AnyPool, ConnectOptions as _};
@@ -136,6 +137,15 @@ fn pool(connections: u32) -> AnyPoolOptions {
         .max_lifetime(None)
         // A connection is a file handle of this process: it does not go stale.
         .test_before_acquire(false)
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // On a full disk SQLite undoes a transaction by itself; the driver's own attempt then
+                // fails, and it goes on counting from a transaction that is not there. All that follows
+                // would be nested in one that nothing commits. The ping comes behind that attempt.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
         .after_connect(|connection, _| {
             Box::pin(async move {
                 // Checkpoints are made off the writer's path; at 20,000 pages (80 MiB) it makes one

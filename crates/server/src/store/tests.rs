@@ -285,3 +285,19 @@ async fn insert(store: &Store, number: u64) -> JobId {
     store.job_insert(insert).await.unwrap();
     id
 }
+
+/// SQLite undoes a transaction by itself when the disk is full, which the driver does not hear of.
+#[tokio::test]
+async fn what_is_answered_after_the_database_has_undone_a_transaction_by_itself_is_stored() {
+    let (_folder, store) = store().await;
+    let full = "ROLLBACK; SELECT nothing FROM nowhere";
+    store.write(Pragma(full)).await.unwrap_err();
+    store.write(Put(-1)).await.unwrap_err();
+    store.write(Put(7)).await.unwrap();
+    let seen: i64 = sqlx::query("SELECT COUNT(*) FROM worker WHERE id = '7'")
+        .fetch_one(&store.reads)
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(seen, 1, "only the writer sees it: it is in a transaction that nothing ends");
+}
