@@ -83,11 +83,13 @@ async fn submit(site: &Site, upload: Upload) -> Result<Submitted, ApiError> {
     let blobs = site.app.blobs().staged();
     let unpacked = unpack(&upload.archive.path(), upload.format, &blobs, &site.config.limits).await?;
     let tree_hash = blobs.put_tree(&unpacked.tree).await?;
+    let mut notes = upload.notes;
+    notes.extend(unpacked.notes);
     let submission = Submission {
         tree: unpacked.tree,
         tree_hash,
         options: upload.options,
-        notes: unpacked.notes,
+        notes,
     };
     Ok(site.app.submit_staged(submission, blobs).await?)
 }

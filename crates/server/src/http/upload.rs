@@ -28,6 +28,8 @@ const UNPARSED_LIMIT_BYTES: u64 = 4 << 20;
 const OPTION_LIMIT_BYTES: usize = 64 << 10;
 /// Parts of a form: far more than there are options.
 const PARTS_LIMIT: usize = 256;
+/// Of an option's value in a sentence about it.
+const VALUE_SHOWN_CHARS: usize = 80;
 /// Written to the disk at a time, in bytes. An archive that is smaller does not go there.
 const BATCH_BYTES: usize = 1 << 20;
 /// How long a refused upload is read on, so that the client comes to read the refusal.
@@ -45,6 +47,8 @@ pub(super) struct Upload {
     /// As its name says; an operator may allow names that say nothing.
     pub(super) format: Option<Format>,
     pub(super) options: BTreeMap<String, String>,
+    /// Sentences about the options that the user should read.
+    pub(super) notes: Vec<String>,
     /// The form of our own page sent it and wants to be led to the job.
     pub(super) browser: bool,
 }
@@ -98,6 +102,8 @@ pub(super) async fn receive(
 struct Form {
     archive: Option<(Archive, Option<Format>)>,
     options: BTreeMap<String, String>,
+    /// Sentences about the options that the user should read.
+    notes: Vec<String>,
     browser: bool,
     intake: Arc<Intake>,
 }
@@ -173,22 +179,29 @@ impl Form {
                     let (name, value) = line.split_once('=').ok_or_else(|| {
                         ApiError::bad_request(format!("{line:?} is no option: write one `name=value` a line"))
                     })?;
-                    self.option(name.trim().to_owned(), value.trim().to_owned())?;
+                    self.option(name.trim().to_owned(), value.trim().to_owned());
                 }
             }
-            _ => self.option(name, value)?,
+            _ => self.option(name, value),
         }
         Ok(())
     }
 
-    fn option(&mut self, name: String, value: String) -> ApiResult<()> {
-        if self.options.contains_key(&name) {
-            return Err(ApiError::bad_request(format!(
-                "the option `{name}` is given twice; give it once"
-            )));
+    /// As with the original, the first value of an option counts, and the address goes before the form. A
+    /// page's form sends its empty fields too: they are no value.
+    fn option(&mut self, name: String, value: String) {
+        let Some(first) = self.options.get(&name).filter(|first| !first.is_empty()) else {
+            self.options.insert(name, value);
+            return;
+        };
+        if *first != value {
+            let shown = |value: &str| value.chars().take(VALUE_SHOWN_CHARS).collect::<String>();
+            self.notes.push(format!(
+                "the option `{name}` was given more than once; `{}` counts, `{}` does not",
+                shown(first),
+                shown(&value)
+            ));
         }
-        self.options.insert(name, value);
-        Ok(())
     }
 
     fn finish(mut self) -> ApiResult<Upload> {
@@ -201,6 +214,7 @@ impl Form {
             archive,
             format,
             options: self.options,
+            notes: self.notes,
             browser: self.browser,
         })
     }

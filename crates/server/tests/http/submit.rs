@@ -163,18 +163,30 @@ async fn what_is_no_design_is_refused_with_the_reason() {
 }
 
 #[tokio::test]
-async fn an_option_given_in_the_address_and_in_the_form_is_given_twice() {
+async fn of_an_option_given_twice_the_address_counts_and_the_user_is_told() {
     let server = TestServer::start().await;
     let form = Form::new().part("file", zip(blinky())).text("mode", "hw");
     let response = server
         .http
-        .post(server.at("/jobs?mode=estimate"))
-        .multipart(form)
+        .post(server.at("/jobs?mode=estimate&freq=12"))
+        .header("accept", "application/json")
+        .multipart(form.text("freq", "12"))
         .send()
         .await
         .unwrap();
-    assert_eq!(response.status(), 400);
-    assert!(response.text().await.unwrap().contains("`mode` is given twice"));
+    assert_eq!(response.status(), 200);
+    let submitted: serde_json::Value = response.json().await.unwrap();
+    let notes = submitted["notes"].to_string();
+    assert!(
+        notes.contains("`mode` was given more than once; `estimate` counts, `hw` does not"),
+        "{notes}"
+    );
+    assert!(
+        !notes.contains("`freq`"),
+        "said twice alike, it is not in doubt: {notes}"
+    );
+    let id = submitted["id"].as_str().unwrap().parse().unwrap();
+    assert_eq!(server.client.job(&id).await.unwrap().mode, "estimate");
     server.stop().await;
 }
 
