@@ -1,5 +1,5 @@
-//! The disk of the instance can only be read while the server works. The instance is on a small
-//! filesystem in a mount namespace of the server's own.
+//! The disk of the instance is swapped away while the server works: full, then read-only. The instance
+//! is on a small filesystem in a mount namespace of the server's own.
 
 use crate::{PROGRAM, designs};
 use polyphemus_api::ClientError;
@@ -10,6 +10,7 @@ use polyphemus_testkit::{TestServer, TestWorker, wait};
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -48,6 +49,34 @@ impl OnItsOwnDisk {
             worker,
             _program: folder,
         }
+    }
+
+    /// The instance as the server sees it.
+    fn instance(&self) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", self.server.pid()));
+        let instance = self.server.instance();
+        root.join(instance.strip_prefix("/").expect("an absolute path"))
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.instance().join("filler")
+    }
+
+    /// Fills the disk but for so many bytes.
+    fn fill_but(&self, left_bytes: u64) {
+        let mut filler = fs::File::create(self.filler()).expect("the filler");
+        let part = vec![7; 4096];
+        let mut length = 0u64;
+        while filler.write(&part).is_ok_and(|written| written == part.len()) {
+            length += part.len() as u64;
+        }
+        filler
+            .set_len(length.saturating_sub(left_bytes))
+            .expect("it can be cut");
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.filler()).expect("the filler is there");
     }
 
     fn mount(&self, arguments: &[&str]) {
@@ -137,6 +166,11 @@ impl OnItsOwnDisk {
         let page = self.server.client().jobs(&JobQuery::default()).await;
         page.expect("the list is shown").jobs.len()
     }
+
+    fn unfinished(&self) -> usize {
+        let left = fs::read_dir(self.instance().join("blobs/unfinished"));
+        left.expect("the folder").count()
+    }
 }
 
 fn refused(submitted: Result<JobId, ClientError>) -> (u16, String) {
@@ -144,6 +178,34 @@ fn refused(submitted: Result<JobId, ClientError>) -> (u16, String) {
         Err(ClientError::Refused { status, detail }) => (status, detail.message),
         other => panic!("it should be refused: {other:?}"),
     }
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_in_the_middle_costs_no_job_and_takes_none() {
+    let on = OnItsOwnDisk::start();
+    let id = on.running().await;
+    on.fill_but(0);
+    let (status, why) = refused(on.handed_in(vec![1; 1000]).await);
+    assert_eq!(status, 507, "{why}");
+    assert!(
+        why.contains("disk is full") && why.contains("space was freed"),
+        "{why}"
+    );
+    assert_eq!(on.count().await, 1, "the list is shown, and nothing is half-made");
+    on.stage_ended().await;
+    on.free();
+    on.is_done_in_one_attempt(&id).await;
+
+    // Full while an upload comes in: what is small still fits.
+    on.fill_but(3 << 20);
+    let large = (0..8u32 << 20).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[2]);
+    let (status, why) = refused(on.handed_in(large.collect()).await);
+    assert_eq!(status, 507, "{why}");
+    assert_eq!((on.count().await, on.unfinished()), (1, 0));
+    let small = on.handed_in(vec![2; 1000]).await.expect("there is room for this");
+    on.free();
+    let job = on.server.finished(&small, BOUND).await;
+    assert_eq!(job.state.as_str(), "done", "{:?}", job.stages);
 }
 
 #[tokio::test]

@@ -299,5 +299,8 @@ async fn what_is_answered_after_the_database_has_undone_a_transaction_by_itself_
         .await
         .unwrap()
         .get(0);
-    assert_eq!(seen, 1, "only the writer sees it: it is in a transaction that nothing ends");
+    assert_eq!(
+        seen, 1,
+        "only the writer sees it: it is in a transaction that nothing ends"
+    );
 }

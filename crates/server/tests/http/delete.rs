@@ -78,7 +78,7 @@ async fn a_job_at_work_is_ended_by_its_worker_before_it_is_deleted() {
 
 #[tokio::test]
 async fn blobs_that_only_a_deleted_job_had_are_collected() {
-    let server = TestServer::start_with(|config| config.blob_grace = std::time::Duration::ZERO).await;
+    let server = TestServer::start().await;
     let (one, two) = ("module one; endmodule", "module two; endmodule");
     let design = |top: &str| crate::server::archive(&[("common.txt", "common"), ("top.v", top)]);
     let first = server

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 #[tokio::test]
 async fn only_what_no_job_refers_to_is_collected() {
-    let instance = Instance::with(|config| config.blob_grace = Duration::ZERO).await;
+    let instance = Instance::unattended(|config| config.blob_grace = Duration::ZERO).await;
     let blobs = instance.app.blobs();
     let id = instance.submit().await;
     let made = instance.do_stage(StageName::Make).await;
@@ -34,7 +34,7 @@ async fn what_is_younger_than_the_grace_period_stays() {
 
 #[tokio::test]
 async fn what_a_retry_dropped_is_collected() {
-    let instance = Instance::with(|config| config.blob_grace = Duration::ZERO).await;
+    let instance = Instance::unattended(|config| config.blob_grace = Duration::ZERO).await;
     let id = instance.submit().await;
     let made = instance.do_stage(StageName::Make).await;
     instance.do_stage(StageName::Run).await;
@@ -46,7 +46,7 @@ async fn what_a_retry_dropped_is_collected() {
 
 #[tokio::test]
 async fn ended_jobs_go_when_they_are_not_kept_any_longer_and_a_dry_run_only_tells() {
-    let instance = Instance::with(|config| {
+    let instance = Instance::unattended(|config| {
         config.blob_grace = Duration::ZERO;
         config.keep_jobs = Some(Duration::ZERO);
     })

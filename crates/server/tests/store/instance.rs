@@ -20,12 +20,15 @@ pub const SOON: Duration = Duration::from_secs(20);
 pub struct Instance {
     pub app: App,
     pub folder: tempfile::TempDir,
-    reconciler: JoinHandle<()>,
+    /// None where a test does itself what the reconcilers would.
+    reconciler: Option<JoinHandle<()>>,
 }
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        self.reconciler.abort();
+        if let Some(reconciler) = &self.reconciler {
+            reconciler.abort();
+        }
     }
 }
 
@@ -35,16 +38,23 @@ impl Instance {
     }
 
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut instance = Self::unattended(change).await;
+        let running = instance.app.clone();
+        let reconciler = tokio::spawn(async move { running.reconcile(std::future::pending()).await });
+        instance.reconciler = Some(reconciler);
+        instance
+    }
+
+    /// Without reconcilers, so that nothing is collected but by the test.
+    pub async fn unattended(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = config(folder.path());
         change(&mut config);
         let app = App::open(&config).await.unwrap();
-        let running = app.clone();
-        let reconciler = tokio::spawn(async move { running.reconcile(std::future::pending()).await });
         Self {
             app,
             folder,
-            reconciler,
+            reconciler: None,
         }
     }
 
