@@ -10,6 +10,8 @@
 //! Whoever changes who may write to a log holds its lock while doing so; between a check under the
 //! lock and the write under the same lock nothing can change.
 
+mod missing;
+
 use crate::app::{Attempt, acceptance};
 use crate::store::{Store, StoreError};
 use bytes::Bytes;
@@ -44,6 +46,8 @@ pub struct Logs {
     store: Arc<Store>,
     entries: Mutex<HashMap<JobId, Arc<Entry>>>,
     clock: AtomicU64,
+    /// Of what happened since then every line is written, or it was told that it could not be.
+    opened_ms: i64,
 }
 
 #[derive(Debug)]
@@ -73,6 +77,7 @@ struct Writing {
 pub(crate) struct LockedLog {
     store: Arc<Store>,
     entry: Arc<Entry>,
+    opened_ms: i64,
     writing: OwnedMutexGuard<Writing>,
 }
 
@@ -85,6 +90,7 @@ impl Logs {
             store,
             entries: Mutex::default(),
             clock: AtomicU64::new(0),
+            opened_ms: Timestamp::now().as_millisecond(),
         })
     }
 
@@ -95,6 +101,7 @@ impl Logs {
         LockedLog {
             store: self.store.clone(),
             entry,
+            opened_ms: self.opened_ms,
             writing,
         }
     }
@@ -212,8 +219,12 @@ impl LockedLog {
         if let Some(length) = self.entry.committed() {
             return Ok(length);
         }
+        let mut is_old = false;
         let begins: Bytes = match self.store.job(&self.entry.job).await {
-            Ok(Some(row)) => text(row.submitted_ms, &acceptance(&row.plan)).into(),
+            Ok(Some(row)) => {
+                is_old = row.submitted_ms <= self.opened_ms;
+                text(row.submitted_ms, &acceptance(&row.plan)).into()
+            }
             Ok(None) => Bytes::new(),
             // The log of a job that cannot be read is where it is said why.
             Err(StoreError::Unreadable { what, why }) => {
@@ -243,7 +254,33 @@ impl LockedLog {
             }
         };
         self.entry.announce(length);
-        Ok(length)
+        if is_old && let Err(error) = self.append_missing().await {
+            // It can be read as it is, and is made whole when it is opened again.
+            tracing::error!(job = %self.entry.job, %error, "what happened to a job is missing from its log");
+        }
+        Ok(self.entry.committed().unwrap_or(length))
+    }
+
+    /// Appends what the server that had the instance before could not any more.
+    async fn append_missing(&mut self) -> Result<(), LogError> {
+        let events = self.store.event_latest(&self.entry.job, missing::EVENTS).await;
+        let events = events
+            .map_err(|error| failed("find what is to be in", &self.entry.path)(io::Error::other(error)))?;
+        let due = missing::lines_due(&events);
+        if due.is_empty() {
+            return Ok(());
+        }
+        let entry = self.entry.clone();
+        let missing =
+            blocking(move || missing::missing_in(&entry.path, due).map_err(failed("read", &entry.path)))
+                .await?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let begin = if self.writing.at_line_start { "" } else { "\n" };
+        // The length is measured by now, so that this is no circle.
+        Box::pin(self.append(format!("{begin}{missing}").into())).await?;
+        Ok(())
     }
 
     pub(crate) fn owner(&self) -> Option<&Attempt> {

@@ -2,17 +2,14 @@
 
 use crate::{BOUND, designs, stage, start};
 use polyphemus_testkit::wait;
-use std::time::Duration;
 
 #[tokio::test]
 async fn a_server_killed_in_the_middle_of_a_stage_finishes_the_job_after_its_restart() {
     let mut server = start(&[]);
     let design = designs::slow(4);
     let id = server.submit(design.path(), &["mode=sw_emu"]);
-    server
-        .reached(&id, "make", "running", Duration::from_secs(30))
-        .await;
-    wait::until(Duration::from_secs(30), "the step's first output", || async {
+    server.reached(&id, "make", "running", BOUND).await;
+    wait::until(BOUND, "the step's first output", || async {
         if server.log(&id).await.contains("\nbegin\n") {
             Ok(())
         } else {
@@ -24,18 +21,14 @@ async fn a_server_killed_in_the_middle_of_a_stage_finishes_the_job_after_its_res
     server.kill();
 
     // Its worker died with it, and with the worker every process of the stage.
-    wait::until(
-        Duration::from_secs(10),
-        "the end of the stage's processes",
-        || async {
-            let left = server.processes();
-            if left.is_empty() {
-                Ok(())
-            } else {
-                Err(format!("{left:?}"))
-            }
-        },
-    )
+    wait::until(BOUND, "the end of the stage's processes", || async {
+        let left = server.processes();
+        if left.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{left:?}"))
+        }
+    })
     .await;
 
     server.restart();
@@ -76,10 +69,8 @@ async fn a_dead_workers_stage_is_tried_again_by_another() {
     let design = designs::slow(3);
     let mut first = server.worker(&["--name", "first"]);
     let id = server.submit(design.path(), &["mode=sw_emu"]);
-    server
-        .reached(&id, "make", "running", Duration::from_secs(30))
-        .await;
-    wait::until(Duration::from_secs(20), "a process of the stage", || async {
+    server.reached(&id, "make", "running", BOUND).await;
+    wait::until(BOUND, "a process of the stage", || async {
         if first.processes().is_empty() {
             Err("none yet")
         } else {
@@ -88,18 +79,14 @@ async fn a_dead_workers_stage_is_tried_again_by_another() {
     })
     .await;
     first.kill();
-    wait::until(
-        Duration::from_secs(10),
-        "the end of the dead worker's processes",
-        || async {
-            let left = first.processes();
-            if left.is_empty() {
-                Ok(())
-            } else {
-                Err(format!("{left:?}"))
-            }
-        },
-    )
+    wait::until(BOUND, "the end of the dead worker's processes", || async {
+        let left = first.processes();
+        if left.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{left:?}"))
+        }
+    })
     .await;
 
     let _second = server.worker(&["--name", "second"]);
@@ -123,7 +110,7 @@ async fn a_restart_of_the_server_costs_a_worker_of_its_own_nothing() {
     let design = designs::slow(4);
     let _worker = server.worker(&["--name", "steady"]);
     let id = server.submit(design.path(), &["mode=sw_emu"]);
-    wait::until(Duration::from_secs(30), "the step's first output", || async {
+    wait::until(BOUND, "the step's first output", || async {
         if server.log(&id).await.contains("\nbegin\n") {
             Ok(())
         } else {
@@ -146,7 +133,7 @@ async fn a_cancelled_job_leaves_no_process() {
     let server = start(&[]);
     let design = designs::slow(600);
     let id = server.submit(design.path(), &["mode=sw_emu"]);
-    wait::until(Duration::from_secs(30), "the step's first output", || async {
+    wait::until(BOUND, "the step's first output", || async {
         if server.log(&id).await.contains("\nbegin\n") {
             Ok(())
         } else {
@@ -159,7 +146,7 @@ async fn a_cancelled_job_leaves_no_process() {
         .cancel(&id)
         .await
         .expect("a running job can be cancelled");
-    let job = server.finished(&id, Duration::from_secs(20)).await;
+    let job = server.finished(&id, BOUND).await;
     assert_eq!(job.state.as_str(), "cancelled");
     let left = server.processes();
     assert!(left.is_empty(), "{left:?}");

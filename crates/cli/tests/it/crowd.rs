@@ -11,7 +11,7 @@ const CROWD: u64 = 10_000;
 /// Files of this process beside the connections.
 const OTHERS: u64 = 500;
 /// Much more than a request takes, much less than a server takes that is held up.
-const BOUND: Duration = Duration::from_secs(10);
+const BOUND: Duration = Duration::from_secs(60);
 
 /// As many as this process may open, in short.
 fn crowd_size() -> u64 {

@@ -45,7 +45,7 @@ impl Service {
         }
     }
 
-    /// Whether it says nothing for four times as long as its watchdog waits.
+    /// Whether it says nothing for ten times as long as its watchdog waits.
     fn falls_silent(&self) -> bool {
         let begin = Instant::now();
         let mut heard = Instant::now();
@@ -53,7 +53,7 @@ impl Service {
             if self.next().is_some() {
                 heard = Instant::now();
             }
-            if heard.elapsed() > Duration::from_millis(1200) {
+            if heard.elapsed() > Duration::from_secs(3) {
                 return true;
             }
         }

@@ -4,7 +4,7 @@ use super::attempt::{Attempt, handed_back, unreadable};
 use super::change::lines;
 use super::waiting::Offer;
 use super::{App, AppError, ms, now_ms};
-use crate::store::{ClaimStage, Claimed, StoreError};
+use crate::store::{Claim, ClaimStage, Claimed, StoreError};
 use polyphemus_api::worker::{Assignment, ClaimRequest};
 use polyphemus_core::job;
 use std::fmt::Write as _;
@@ -76,8 +76,13 @@ impl App {
                     lease_until_ms: now_ms + ms(app.0.config.lease),
                     key: new_key()?,
                 };
-                let Some(claimed) = app.0.store.write(claim).await? else {
-                    return Ok(None);
+                let claimed = match app.0.store.write(claim).await? {
+                    Claim::Nothing => return Ok(None),
+                    Claim::SetAside { job_seq, why } => {
+                        tracing::error!(job_seq, why, "a job cannot be read and is set aside as failed");
+                        continue;
+                    }
+                    Claim::Claimed(claimed) => *claimed,
                 };
                 polyphemus_fault::point("claim.committed");
                 let (job_seq, position) = (claimed.changed.job_seq, claimed.position);

@@ -87,6 +87,10 @@ impl From<StoreError> for AppError {
                     .into(),
             ),
             StoreError::ReadOnly => Self::read_only(),
+            StoreError::Unreadable { what, why } => Self::Corrupt(format!(
+                "{what} cannot be read ({why}), so the record of this job in the database is damaged; tell the \
+                 server's operator to run `polyphemus fsck`, and hand the design in again"
+            )),
             StoreError::Closed => {
                 Self::Unavailable("the server is shutting down; try again when it is back".into())
             }

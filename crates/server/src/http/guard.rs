@@ -12,12 +12,18 @@ use std::net::IpAddr;
 
 pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Refuses requests that were meant for another host, and changes that another origin asks for.
+/// Refuses requests that were meant for another host, changes that another origin asks for, and paths
+/// that climb.
 pub(super) async fn guard(
     State(site): State<Site>,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
+    if climbs(request.uri().path()) {
+        return Err(ApiError::not_found(
+            "there is nothing above: a path has no part `..`",
+        ));
+    }
     let host = host_of(&request)?;
     // Who must show a token cannot be used by a foreign page under whatever name: it has none.
     if !site.app.tokens_required() {
@@ -27,6 +33,12 @@ pub(super) async fn guard(
         check_origin(request.headers(), &host)?;
     }
     Ok(next.run(request).await)
+}
+
+/// Whether the path has a part `..`, however it is written.
+fn climbs(path: &str) -> bool {
+    let path = path.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/");
+    path.split('/').any(|part| part == "..")
 }
 
 /// `HOST[:PORT]` as the client has it.

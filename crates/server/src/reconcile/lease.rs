@@ -1,7 +1,7 @@
 //! Leases that have run out: the stage goes to another worker, or has failed too often.
 
 use crate::app::{App, AppError, EMBEDDED, now_ms};
-use crate::store::{Change, RunningStage};
+use crate::store::{Change, Damaged, RunningStage, SetAside};
 
 /// Stages of one look.
 const BATCH: u32 = 200;
@@ -13,6 +13,13 @@ pub(super) async fn expire(app: &App) -> Result<Option<i64>, AppError> {
         let expired = app.0.store.stage_list_expired(now_ms, BATCH).await?;
         let all = expired.len() < BATCH as usize;
         for stage in expired {
+            let stage = match stage {
+                Ok(stage) => stage,
+                Err(damaged) => {
+                    set_aside(app, damaged).await?;
+                    continue;
+                }
+            };
             let change = Change::LeaseExpired {
                 stage: stage.stage,
                 attempt: stage.attempt,
@@ -53,6 +60,18 @@ async fn give_up(app: &App, stage: &RunningStage, change: Change) -> Result<(), 
         }
         // It was heard of, or has finished, in the meantime.
         Err(AppError::Conflict(_) | AppError::Superseded(_)) => Ok(()),
+        Err(AppError::Corrupt(why)) => {
+            let job_seq = stage.job_seq;
+            set_aside(app, Damaged { job_seq, why }).await
+        }
         Err(error) => Err(error),
     }
+}
+
+/// Takes a job out of the way that would keep the leases of all others from being looked at.
+async fn set_aside(app: &App, Damaged { job_seq, why }: Damaged) -> Result<(), AppError> {
+    tracing::error!(job_seq, why, "a job cannot be read and is set aside as failed");
+    let now_ms = now_ms();
+    let set_aside = SetAside { job_seq, now_ms, why };
+    Ok(app.0.store.write(set_aside).await?)
 }

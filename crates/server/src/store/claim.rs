@@ -2,7 +2,8 @@
 
 use super::change::{Changed, With, refused, write_stages};
 use super::job::JobKey;
-use super::stage::{stage_list_of_job, stage_list_queued};
+use super::set_aside::SetAside;
+use super::stage::{QueuedStage, stage_list_of_job, stage_list_queued};
 use super::writer::{Command, Tx};
 use super::{StoreError, job_state, query};
 use polyphemus_core::job::{self, JobEvent};
@@ -10,7 +11,7 @@ use polyphemus_core::stage::Event;
 use polyphemus_core::{JobId, Stage, StageName, WorkerId};
 use sqlx::Row as _;
 
-/// Claims one stage of these shapes; `None` when none is ready.
+/// Claims one stage of these shapes.
 #[derive(Debug)]
 pub(crate) struct ClaimStage {
     pub(crate) worker: WorkerId,
@@ -31,17 +32,49 @@ pub(crate) struct Claimed {
     pub(crate) changed: Changed,
 }
 
-impl Command for ClaimStage {
-    type Done = Option<Claimed>;
+/// What became of a claim.
+#[derive(Debug, Clone)]
+pub(crate) enum Claim {
+    /// No stage is ready.
+    Nothing,
+    Claimed(Box<Claimed>),
+    /// The next one in the queue cannot be read. It failed, and the one behind it has its turn.
+    SetAside {
+        job_seq: i64,
+        why: String,
+    },
+}
 
-    async fn run(&self, tx: &mut Tx) -> Result<Option<Claimed>, StoreError> {
+impl Command for ClaimStage {
+    type Done = Claim;
+
+    async fn run(&self, tx: &mut Tx) -> Result<Claim, StoreError> {
         let mut ready = Vec::with_capacity(self.shapes.len());
         for needs_key in &self.shapes {
             ready.extend(stage_list_queued(tx.connection(), needs_key, self.now_ms, 1).await?);
         }
         let Some(oldest) = ready.iter().min_by_key(|row| (row.not_before_ms, row.job_seq)) else {
-            return Ok(None);
+            return Ok(Claim::Nothing);
         };
+        match self.claim(tx, oldest).await {
+            Err(StoreError::Unreadable { what, why }) => {
+                let job_seq = oldest.job_seq;
+                let why = format!("{what}: {why}");
+                let set_aside = SetAside {
+                    job_seq,
+                    now_ms: self.now_ms,
+                    why: why.clone(),
+                };
+                set_aside.run(tx).await?;
+                Ok(Claim::SetAside { job_seq, why })
+            }
+            claimed => Ok(Claim::Claimed(Box::new(claimed?))),
+        }
+    }
+}
+
+impl ClaimStage {
+    async fn claim(&self, tx: &mut Tx, oldest: &QueuedStage) -> Result<Claimed, StoreError> {
         let row = sqlx::query(query::JOB_ID_BY_SEQ)
             .bind(oldest.job_seq)
             .fetch_one(tx.connection())
@@ -71,13 +104,13 @@ impl Command for ClaimStage {
             failed: None,
         };
         let changed = write_stages(tx, &key, old, stages, with, self.now_ms).await?;
-        Ok(Some(Claimed {
+        Ok(Claimed {
             job,
             stage: name,
             position: oldest.position,
             attempt,
             key: self.key.clone(),
             changed,
-        }))
+        })
     }
 }

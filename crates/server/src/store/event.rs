@@ -57,6 +57,19 @@ impl Store {
         events.collect::<Result<_, StoreError>>().map(Some)
     }
 
+    /// At most `most` events of a job, the latest first.
+    pub(crate) async fn event_latest(&self, id: &JobId, most: u32) -> Result<Vec<StateEvent>, StoreError> {
+        let Some(job_seq) = self.job_seq(id).await? else {
+            return Ok(Vec::new());
+        };
+        let rows = sqlx::query(query::EVENT_LATEST)
+            .bind(job_seq)
+            .bind(i64::from(most))
+            .fetch_all(&self.reads)
+            .await?;
+        rows.iter().map(|row| read_event(row, id.clone())).collect()
+    }
+
     /// At most `most` events of all jobs with numbers above `after`.
     pub(crate) async fn event_page(&self, after: i64, most: u32) -> Result<Vec<StateEvent>, StoreError> {
         let rows = sqlx::query(query::EVENT_PAGE)

@@ -20,6 +20,7 @@ mod migrate;
 mod query;
 mod queue;
 mod rename;
+mod set_aside;
 mod shape;
 mod stage;
 #[cfg(test)]
@@ -30,7 +31,7 @@ mod writer;
 
 pub(crate) use audit::{Access, Audited, ForgetJob, RepairCounts, RepairState};
 pub(crate) use change::{Change, ChangeJob, Changed, Said};
-pub(crate) use claim::{ClaimStage, Claimed};
+pub(crate) use claim::{Claim, ClaimStage, Claimed};
 pub(crate) use csv::CsvPart;
 pub(crate) use delete::DeleteJob;
 pub use error::StoreError;
@@ -39,8 +40,9 @@ pub(crate) use insert::InsertJob;
 pub(crate) use job::JobRow;
 pub(crate) use list::JobFilter;
 pub(crate) use rename::RenameJob;
+pub(crate) use set_aside::SetAside;
 pub(crate) use shape::Shape;
-pub(crate) use stage::{RunningStage, StageRow};
+pub(crate) use stage::{Damaged, RunningStage, StageRow};
 pub(crate) use token::{AddToken, RevokeToken, TokenRow};
 pub(crate) use worker::{SaveWorkers, WorkerRow};
 pub(crate) use writer::{Command, Nothing};

@@ -71,6 +71,10 @@ queries! {
         WHERE state = 'queued' AND needs_key = $1 ORDER BY not_before_ms, job_seq LIMIT $2) AS queued";
     STAGE_COUNT_RUNNING = "SELECT COUNT(*) FROM (SELECT 1 FROM stage
         WHERE state = 'running' AND lease_until_ms > 0 LIMIT $1) AS running";
+    /// Whatever word its state is, if it is none of those that end it.
+    STAGE_SET_ASIDE = "UPDATE stage SET state = 'failed', cause = $1, finished_ms = $2, attempt_key = NULL,
+        lease_until_ms = NULL, not_before_ms = NULL, tries = NULL, result = NULL
+        WHERE job_seq = $3 AND state NOT IN ('succeeded', 'failed', 'cancelled')";
     STAGE_QUEUE = "SELECT stage.job_seq, job.id, job.title, stage.not_before_ms, stage.cause
         FROM stage JOIN job ON job.seq = stage.job_seq
         WHERE stage.state = 'queued' AND stage.needs_key = $1
@@ -78,11 +82,11 @@ queries! {
     STAGE_DELETE_OF_JOB = "DELETE FROM stage WHERE job_seq = $1";
     STAGE_NEXT_DELAYED = "SELECT MIN(not_before_ms) FROM stage
         WHERE state = 'queued' AND needs_key = $1 AND not_before_ms > $2";
-    STAGE_LIST_EXPIRED = "SELECT job.id, stage.name, stage.attempts, stage.worker, stage.lease_until_ms
+    STAGE_LIST_EXPIRED = "SELECT job.id, stage.name, stage.attempts, stage.worker, stage.lease_until_ms, job.seq
         FROM stage JOIN job ON job.seq = stage.job_seq
         WHERE stage.state = 'running' AND stage.lease_until_ms <= $1
         ORDER BY stage.lease_until_ms LIMIT $2";
-    STAGE_LIST_RUNNING = "SELECT job.id, stage.name, stage.attempts, stage.worker, stage.lease_until_ms
+    STAGE_LIST_RUNNING = "SELECT job.id, stage.name, stage.attempts, stage.worker, stage.lease_until_ms, job.seq
         FROM stage JOIN job ON job.seq = stage.job_seq
         WHERE stage.state = 'running' AND stage.lease_until_ms > $1
         ORDER BY stage.lease_until_ms LIMIT $2";
@@ -97,6 +101,8 @@ queries! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     EVENT_LIST = "SELECT seq, at_ms, job_state, stage, stage_state, attempt, message FROM event
         WHERE job_seq = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+    EVENT_LATEST = "SELECT seq, at_ms, job_state, stage, stage_state, attempt, message FROM event
+        WHERE job_seq = $1 ORDER BY seq DESC LIMIT $2";
     EVENT_PAGE = "SELECT event.seq, at_ms, job_state, stage, stage_state, attempt, message, job.id
         FROM event JOIN job ON job.seq = event.job_seq
         WHERE event.seq > $1 ORDER BY event.seq LIMIT $2";

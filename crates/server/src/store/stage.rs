@@ -39,10 +39,18 @@ pub(crate) struct QueuedStage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RunningStage {
     pub(crate) job: JobId,
+    pub(crate) job_seq: i64,
     pub(crate) stage: StageName,
     pub(crate) attempt: u32,
     pub(crate) worker: WorkerId,
     pub(crate) lease_until_ms: i64,
+}
+
+/// A job that cannot be read, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Damaged {
+    pub(crate) job_seq: i64,
+    pub(crate) why: String,
 }
 
 impl Store {
@@ -103,14 +111,16 @@ impl Store {
         &self,
         now_ms: i64,
         most: u32,
-    ) -> Result<Vec<RunningStage>, StoreError> {
+    ) -> Result<Vec<Result<RunningStage, Damaged>>, StoreError> {
         self.stage_list_by_lease(query::STAGE_LIST_EXPIRED, now_ms, most)
             .await
     }
 
-    /// At most `most` stages that workers have.
+    /// At most `most` stages that workers have. What cannot be read is not among them: it is set aside when
+    /// its lease has run out.
     pub(crate) async fn stage_list_running(&self, most: u32) -> Result<Vec<RunningStage>, StoreError> {
-        self.stage_list_by_lease(query::STAGE_LIST_RUNNING, 0, most).await
+        let rows = self.stage_list_by_lease(query::STAGE_LIST_RUNNING, 0, most);
+        Ok(rows.await?.into_iter().filter_map(Result::ok).collect())
     }
 
     /// When the first lease ends that lasts beyond `now_ms`.
@@ -127,22 +137,20 @@ impl Store {
         list: &'static str,
         bound_ms: i64,
         most: u32,
-    ) -> Result<Vec<RunningStage>, StoreError> {
+    ) -> Result<Vec<Result<RunningStage, Damaged>>, StoreError> {
         let rows = sqlx::query(list)
             .bind(bound_ms)
             .bind(i64::from(most))
             .fetch_all(&self.reads)
             .await?;
         rows.iter()
-            .map(|row| {
-                let worker: Option<String> = row.try_get(3)?;
-                Ok(RunningStage {
-                    job: read_id(row.try_get(0)?)?,
-                    stage: stage_name(row.try_get(1)?)?,
-                    attempt: number(row.try_get(2)?)?,
-                    worker: WorkerId(worker.unwrap_or_default()),
-                    lease_until_ms: row.try_get(4)?,
-                })
+            .map(|row| match read_running(row) {
+                Ok(stage) => Ok(Ok(stage)),
+                Err(StoreError::Unreadable { what, why }) => Ok(Err(Damaged {
+                    job_seq: row.try_get(5)?,
+                    why: format!("{what}: {why}"),
+                })),
+                Err(error) => Err(error),
             })
             .collect()
     }
@@ -226,6 +234,18 @@ pub(super) async fn stage_update(
         1 => Ok(()),
         _ => Err(StoreError::Raced),
     }
+}
+
+fn read_running(row: &AnyRow) -> Result<RunningStage, StoreError> {
+    let worker: Option<String> = row.try_get(3)?;
+    Ok(RunningStage {
+        job: read_id(row.try_get(0)?)?,
+        stage: stage_name(row.try_get(1)?)?,
+        attempt: number(row.try_get(2)?)?,
+        worker: WorkerId(worker.unwrap_or_default()),
+        lease_until_ms: row.try_get(4)?,
+        job_seq: row.try_get(5)?,
+    })
 }
 
 fn read_stage(row: &AnyRow) -> Result<StageRow, StoreError> {

@@ -157,13 +157,53 @@ async fn no_path_leads_out_of_a_job() {
             "{path} gives {status} in the API"
         );
     }
-    assert_eq!(server.raw_status("GET", "/jobs/../log.txt").await, 404);
-    assert_eq!(server.raw_status("GET", "/static/../style.css").await, 404);
     assert_eq!(
         server.raw_status("GET", "/static/style.css").await,
         200,
         "the table's sender works"
     );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_path_that_climbs_is_404_in_every_route() {
+    let server = TestServer::start().await;
+    let id = job(&server).await;
+    let document: serde_json::Value = serde_json::from_str(&server.text("/api/openapi.json").await).unwrap();
+    let described = document["paths"].as_object().unwrap().keys().cloned();
+    let original = [
+        "/jobs/{id}",
+        "/jobs/{id}/cancel",
+        "/jobs/{id}/retry",
+        "/jobs/{id}/log.txt",
+        "/jobs/{id}/files",
+        "/jobs/{id}/files.html",
+        "/jobs/{id}/files/{path}",
+        "/static/{name}",
+    ];
+    let mut tried = 0;
+    for route in described.chain(original.map(str::to_owned)) {
+        let Some((before, after)) = route.split_once('{') else {
+            continue;
+        };
+        let after = after
+            .split_once('}')
+            .unwrap()
+            .1
+            .replace("{path}", "x")
+            .replace("{stage}", "make");
+        let deep = route
+            .replace("{id}", id.as_str())
+            .replace("{path}", "code/../../log.txt");
+        let climbing = ["..", "%2e%2E", "..%2f..", "x/../.."].map(|up| format!("{before}{up}{after}"));
+        for path in climbing.into_iter().chain(deep.contains("..").then_some(deep)) {
+            for method in ["GET", "POST", "DELETE", "PATCH"] {
+                assert_eq!(server.raw_status(method, &path).await, 404, "{method} {path}");
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 100, "{tried}");
     server.stop().await;
 }
 

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// Whatever is waited for comes within this.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct TestServer {
     pub url: String,
@@ -174,7 +174,7 @@ impl TestServer {
             labels: labels(),
             stages: vec![stage],
             only_for: None,
-            wait_ms: 10_000,
+            wait_ms: 60_000,
             refuses: None,
         };
         self.client

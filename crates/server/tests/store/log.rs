@@ -3,7 +3,7 @@
 use crate::instance::{Instance, attempt, succeeded, tree};
 use bytes::Bytes;
 use polyphemus_api::worker::Outcome;
-use polyphemus_core::{CauseKind, JobState};
+use polyphemus_core::{CauseKind, JobState, StageName};
 use polyphemus_server::app::AppError;
 use std::sync::Arc;
 
@@ -99,6 +99,33 @@ async fn a_log_whose_first_write_was_cut_off_begins_with_the_acceptance() {
             .expect("it begins with the acceptance");
         assert!(rest.contains(" acquired in state make\n"), "{rest}");
         assert!(!rest.contains("accepted"), "{rest}");
+    }
+}
+
+/// As a server leaves it that is killed between the commit of a change and its lines.
+#[tokio::test]
+async fn what_a_killed_server_could_not_write_any_more_is_written_by_the_next() {
+    let instance = Instance::start().await;
+    let id = instance.submit().await;
+    instance.do_stage(StageName::Make).await;
+    let assignment = instance.claim("w1").await.unwrap();
+    let last = instance.log(&id).await.len();
+    let made = tree(instance.app.blobs(), &[("x", "y")]).await;
+    instance.finish(&assignment, succeeded(&made)).await.unwrap();
+    let whole = instance.log(&id).await;
+    assert!(whole[last..].lines().count() >= 2, "{whole}");
+    let half = whole[last..].find('\n').unwrap() + last + 1;
+    let path = instance.folder.path().join(format!("logs/{id}.log"));
+    for left in [last, half, whole.len()] {
+        std::fs::write(&path, &whole[..left]).unwrap();
+        let copy = crate::restart::copy_of(&instance);
+        let config = crate::instance::config(copy.path());
+        for _ in 0..2 {
+            let app = polyphemus_server::app::App::open(&config).await.unwrap();
+            let log = app.log_read(&id, 0, 1 << 16).await.unwrap();
+            assert_eq!(std::str::from_utf8(&log).unwrap(), whole, "from {left} bytes");
+            app.close().await;
+        }
     }
 }
 

@@ -121,7 +121,7 @@ async fn a_restart_of_the_server_within_the_lease_costs_the_stage_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stage_whose_lease_cannot_be_renewed_is_killed_before_the_lease_ends() {
-    let lease = Duration::from_secs(4);
+    let lease = Duration::from_secs(8);
     let mut server = Server::start(lease).await;
     let worker = Worker::start(&server.url(), |_| {});
     let marker = marker();

@@ -212,7 +212,7 @@ async fn whoever_looks_when_the_worker_dies_is_told_and_waits_not_longer_than_it
     child.kill().await.unwrap();
     let begun = std::time::Instant::now();
     let (status, message) = refused(server.client().running_files(&id).await.unwrap_err());
-    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     assert_eq!(status, 409, "{message}");
     assert!(
         message.contains("attempt 1") && message.contains("has ended"),

@@ -1,11 +1,12 @@
 //! Whatever a step does and whoever dies: nothing of it is left.
 
+use crate::server::BOUND;
 use crate::step::{Bench, MANY, finish, marker, processes_with, supervisor};
 use polyphemus_testkit::wait;
 use polyphemus_worker::Sandbox;
 use polyphemus_worker::process::{End, Process};
 use polyphemus_worker::stop::{Stop, StopReason};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Leaves a grandchild in a session of its own that ignores SIGTERM and keeps the output open.
 fn stubborn(marker: &str) -> String {
@@ -15,7 +16,7 @@ fn stubborn(marker: &str) -> String {
 }
 
 async fn gone(marker: &str) {
-    wait::until(Duration::from_secs(10), "the end of all processes", || async {
+    wait::until(BOUND, "the end of all processes", || async {
         match processes_with(marker) {
             left if left.is_empty() => Ok(()),
             left => Err(format!("{left:?}")),
@@ -26,15 +27,11 @@ async fn gone(marker: &str) {
 
 /// Waits for the program itself, not for the sandbox that is about to start it.
 async fn there(marker: &str) {
-    wait::until(
-        Duration::from_secs(10),
-        "the beginning of the processes",
-        || async {
-            let found = processes_with(marker);
-            let begun = found.iter().any(|line| line.starts_with("sleep "));
-            if begun { Ok(()) } else { Err(format!("{found:?}")) }
-        },
-    )
+    wait::until(BOUND, "the beginning of the processes", || async {
+        let found = processes_with(marker);
+        let begun = found.iter().any(|line| line.starts_with("sleep "));
+        if begun { Ok(()) } else { Err(format!("{found:?}")) }
+    })
     .await;
 }
 
@@ -50,7 +47,7 @@ async fn a_step_that_ends_leaves_no_process_behind_and_nobody_waits_for_its_open
         assert_eq!(finished.end, End::Exited { code: 3 });
         assert_eq!(output, "begun\n");
         assert_eq!(processes_with(&marker), Vec::<String>::new());
-        assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < BOUND, "{:?}", begun.elapsed());
     }
 }
 

@@ -27,23 +27,19 @@ async fn a_worker_that_is_killed_leaves_no_process_and_its_stage_is_done_by_anot
     server.logged(&id, "begun").await;
     child.kill().unwrap();
     child.wait().unwrap();
-    wait::until(Duration::from_secs(5), "the end of the orphans", || async {
+    wait::until(BOUND, "the end of the orphans", || async {
         match processes_with(&marker) {
             left if left.is_empty() => Ok(()),
             left => Err(format!("{left:?}")),
         }
     })
     .await;
-    wait::until(
-        Duration::from_secs(5),
-        "the end of its control groups",
-        || async {
-            match groups_of(id.as_str()) {
-                left if left.is_empty() => Ok(()),
-                left => Err(left),
-            }
-        },
-    )
+    wait::until(BOUND, "the end of its control groups", || async {
+        match groups_of(id.as_str()) {
+            left if left.is_empty() => Ok(()),
+            left => Err(left),
+        }
+    })
     .await;
     assert!(
         mark.read_dir().unwrap().next().is_some(),

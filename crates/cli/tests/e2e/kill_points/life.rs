@@ -15,9 +15,9 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 /// Longer than a death or a start takes on a busy machine.
-pub const SOON: Duration = Duration::from_secs(30);
+pub const SOON: Duration = Duration::from_secs(90);
 /// Longer than all jobs of a life take.
-pub const BOUND: Duration = Duration::from_secs(90);
+pub const BOUND: Duration = Duration::from_secs(240);
 
 const SIGKILL: i32 = 9;
 /// Contents that no job has, to be collected.
