@@ -18,9 +18,82 @@ pub struct Device {
     pub serial_port: Option<PathBuf>,
     /// Where on USB it is now; changes at each replug.
     pub usb: Option<UsbAddress>,
-    /// The board's name for `openFPGALoader -b`. None for a virtual board.
+    /// The board's name for `openFPGALoader -b`. None for what openFPGALoader does not load.
     pub loader: Option<String>,
+    pub family: Family,
+    /// Where it is: a PCI address (`0000:04:00.1`), a USB port (`1-1.2`), the kernel's name of a part of the chip.
+    pub address: Option<String>,
+    /// What its PCI function says that it is: `0x5005`.
+    pub pci_id: Option<String>,
+    /// The PCI address of the function that manages it: flash, reset, firewall. Never for users.
+    pub management: Option<String>,
+    /// What the vendor keeps loaded around a user's design.
+    pub shell: Option<Shell>,
+    /// The maker's number of the card.
+    pub serial: Option<String>,
+    /// The same for all devices of one card that is several devices. None where the card is the device.
+    pub card: Option<String>,
+    /// The memory it is near to; None where the machine does not tell.
+    pub numa_node: Option<u32>,
     pub health: Health,
+    /// What is not right but does not keep a job from it.
+    pub warnings: Vec<String>,
+}
+
+impl Device {
+    /// A healthy device of which no more is known.
+    pub fn bare(family: Family, id: impl Into<String>, board: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            board: board.into(),
+            labels: Vec::new(),
+            simulated: family == Family::Virtual,
+            serial_port: None,
+            usb: None,
+            loader: None,
+            family,
+            address: None,
+            pci_id: None,
+            management: None,
+            shell: None,
+            serial: None,
+            card: None,
+            numa_node: None,
+            health: Health::Healthy,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// How a device is reached; decides where its nodes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Family {
+    /// Alveo, Versal and their kin under the driver `xocl`.
+    Xrt,
+    /// V80, V70 and VCK5000 under the driver `ami`.
+    Ami,
+    /// AWS F1 and F2 without `xocl`: reached through its PCI resources, no node.
+    Aws,
+    /// MA35D.
+    Transcoder,
+    /// Intel's device feature list.
+    Dfl,
+    /// The FPGA of a chip that Linux itself runs on.
+    Soc,
+    Usb,
+    Virtual,
+}
+
+/// What the vendor keeps loaded around a user's design; a bitstream fits one shell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shell {
+    /// `xilinx_u200_xdma_201820_1`
+    pub name: String,
+    /// When it was built, in seconds; newer ones all say `0`.
+    pub timestamp: String,
+    /// 32 hexadecimal digits.
+    pub logic_uuid: Option<String>,
 }
 
 /// Bus and device number, as `openFPGALoader --busdev-num BUS:DEVICE` takes them.
@@ -58,13 +131,18 @@ pub struct Roots {
 }
 
 impl Roots {
-    /// This machine's own folders, without rules.
-    pub fn of_this_machine() -> Self {
+    /// These folders, without rules.
+    pub fn new(sys: impl Into<PathBuf>, dev: impl Into<PathBuf>) -> Self {
         Self {
-            sys: "/sys".into(),
-            dev: "/dev".into(),
+            sys: sys.into(),
+            dev: dev.into(),
             usb_rules: Vec::new(),
         }
+    }
+
+    /// This machine's own folders, without rules.
+    pub fn of_this_machine() -> Self {
+        Self::new("/sys", "/dev")
     }
 }
 

@@ -10,6 +10,7 @@
 pub mod fuzz;
 pub mod process;
 pub mod server;
+pub mod sysfs;
 pub mod wait;
 
 pub use server::{TestServer, TestWorker};

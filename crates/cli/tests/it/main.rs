@@ -3,6 +3,7 @@
 mod card;
 mod config;
 mod crowd;
+mod devices;
 mod drain;
 mod exit_codes;
 mod follow;

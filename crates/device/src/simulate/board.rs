@@ -2,7 +2,7 @@
 use std::fmt::Write as _;
 
 use super::SimulateError;
-use crate::device::{Device, Health};
+use crate::device::{Device, Family};
 
 /// More than this of one kind on one machine is a slip of the pen.
 const MAX_COUNT: usize = 64;
@@ -117,15 +117,9 @@ impl Board {
     /// The virtual board number `index` as a device.
     pub fn simulated(&self, index: usize) -> Device {
         Device {
-            id: format!("sim-{}-{index}", self.name),
-            board: self.name.to_owned(),
             // A need for the board is met by either; who must have a real one can be told apart.
             labels: vec![format!("{}=virtual", self.label)],
-            simulated: true,
-            serial_port: None,
-            usb: None,
-            loader: None,
-            health: Health::Healthy,
+            ..Device::bare(Family::Virtual, format!("sim-{}-{index}", self.name), self.name)
         }
     }
 

@@ -1,12 +1,13 @@
 //! Boards on USB, read from sysfs: `bus/usb/devices/<bus>-<port>/{idVendor,idProduct,serial,product,busnum,devnum}`
 //! (Linux, Documentation/ABI/testing/sysfs-bus-usb) with a folder for each interface beside them.
-use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::device::{Device, Discovery, Health, Roots, Trouble, UsbAddress};
+use super::{Probed, Seen, pci};
+use crate::device::{Device, Family, Health, Roots, UsbAddress};
+use crate::health::{Reading, SymptomKind};
+use crate::node::{self, Nodes};
 use crate::simulate;
+use crate::sysfs::{self, Reason};
 
 /// How a board shows itself on USB.
 struct Known {
@@ -65,38 +66,48 @@ struct Usb {
     address: UsbAddress,
 }
 
-pub(super) fn probe(roots: &Roots, discovery: &mut Discovery) {
+/// Not an interface (`1-1:1.0`) and not a root hub (`usb1`).
+pub(super) fn may_be(name: &str) -> bool {
+    !name.contains(':') && !name.starts_with("usb")
+}
+
+/// All boards of the bus at once: whether a serial number tells a board apart depends on the others.
+pub(super) fn probe_all(roots: &Roots, _: &str) -> Option<Probed> {
     let folder = roots.sys.join("bus/usb/devices");
-    let entries = match fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        // A machine without USB, or a container without /sys/bus/usb.
-        Err(error) if error.kind() == ErrorKind::NotFound => return,
-        Err(error) => return discovery.trouble.push(trouble(folder, &error)),
+    let mut probed = Probed::default();
+    let names = match sysfs::names(&folder) {
+        Ok(names) => names,
+        Err(reason) => return Some(pci::trouble(folder, reason).into()),
     };
-    let mut found = BTreeMap::new();
-    for entry in entries {
-        let path = match entry {
-            Ok(entry) => entry.path(),
-            Err(error) => {
-                discovery.trouble.push(trouble(folder.clone(), &error));
-                continue;
-            }
-        };
-        match read(&path) {
-            Ok(Some(usb)) => {
-                found.insert(usb.port.clone(), usb);
-            }
-            Ok(None) => {}
-            Err((path, error)) => discovery.trouble.push(trouble(path, &error)),
+    let mut found = Vec::new();
+    for name in names.iter().filter(|name| may_be(name)) {
+        match read(&folder.join(name), name) {
+            Ok(usb) => found.extend(usb),
+            Err((path, reason)) => probed.trouble.push(pci::trouble(path, reason)),
         }
     }
     let boards: Vec<_> = found
-        .values()
+        .iter()
         .filter_map(|usb| Some((usb, known(usb, roots)?)))
         .collect();
     for (usb, known) in &boards {
         let twins = boards.iter().filter(|(other, _)| same_serial(usb, other)).count();
-        discovery.devices.push(device(roots, usb, known, twins == 1));
+        probed.seen.push(seen(roots, usb, known, twins == 1));
+    }
+    Some(probed)
+}
+
+fn seen(roots: &Roots, usb: &Usb, known: &Known, serial_is_unique: bool) -> Seen {
+    let device = device(roots, usb, known, serial_is_unique);
+    let mut reading = Reading::default();
+    if let Health::Sick { reason } = &device.health {
+        reading.add(SymptomKind::Unreadable, reason.clone());
+    }
+    Seen {
+        device,
+        reading,
+        is_complete: true,
+        watch: vec![usb.folder.join("devnum")],
     }
 }
 
@@ -148,15 +159,16 @@ fn device(roots: &Roots, usb: &Usb, known: &Known, serial_is_unique: bool) -> De
         (Ok(_), Ok(_), Ok(())) => Health::Healthy,
     };
     let board = board.ok();
+    let name = board.map_or("unknown", |board| board.name);
     Device {
-        id: id(usb, serial_is_unique),
-        board: board.map_or("unknown", |board| board.name).to_owned(),
         labels: board.map(|board| board.label.to_owned()).into_iter().collect(),
-        simulated: false,
         serial_port: serial_port.unwrap_or(None),
         usb: Some(usb.address),
         loader: Some(known.loader.to_owned()),
+        address: Some(usb.port.clone()),
+        serial: usb.serial.clone(),
         health,
+        ..Device::bare(Family::Usb, id(usb, serial_is_unique), name)
     }
 }
 
@@ -179,30 +191,30 @@ fn same_serial(a: &Usb, b: &Usb) -> bool {
     a.serial == b.serial && a.vendor == b.vendor && a.product == b.product
 }
 
-/// The node of interface B (number 1): these boards program through A and talk through B.
-fn serial_node(roots: &Roots, usb: &Usb) -> Result<Option<PathBuf>, String> {
-    let interface = usb.folder.join(format!("{}:1.1", usb.port));
-    let entries = fs::read_dir(&interface).map_err(|error| cannot_read(&interface, &error))?;
-    for entry in entries {
-        let entry = entry.map_err(|error| cannot_read(&interface, &error))?;
-        let name = entry.file_name();
-        if name.to_str().is_some_and(|name| name.starts_with("ttyUSB")) {
-            let node = roots.dev.join(&name);
-            return match node.try_exists() {
-                Ok(true) => Ok(Some(node)),
-                Ok(false) => Err(format!("{} is missing; udev has not made it", node.display())),
-                Err(error) => Err(cannot_read(&node, &error)),
-            };
-        }
+/// The port of interface B (number 1): these boards program through A and talk through B.
+fn serial_node(roots: &Roots, usb: &Usb) -> Result<Option<PathBuf>, Reason> {
+    let Some(tty) = tty(usb)? else {
+        return Err(format!(
+            "interface B of {} has no serial port; load the driver (modprobe ftdi_sio) and plug the board in again",
+            usb.port
+        ));
+    };
+    let node = roots.dev.join(tty);
+    match node.try_exists() {
+        Ok(true) => Ok(Some(node)),
+        Ok(false) => Err(format!("{} is missing; udev has not made it", node.display())),
+        Err(error) => Err(sysfs::cannot_read(&node, &error)),
     }
-    Err(format!(
-        "interface B of {} has no serial port; load the driver (modprobe ftdi_sio) and plug the board in again",
-        usb.port
-    ))
+}
+
+fn tty(usb: &Usb) -> Result<Option<String>, Reason> {
+    let interface = usb.folder.join(format!("{}:1.1", usb.port));
+    let names = sysfs::names(&interface)?;
+    Ok(names.into_iter().find(|name| name.starts_with("ttyUSB")))
 }
 
 /// What openFPGALoader opens.
-fn usb_node(roots: &Roots, usb: &Usb) -> Result<(), String> {
+fn usb_node(roots: &Roots, usb: &Usb) -> Result<(), Reason> {
     let node = roots.dev.join(format!(
         "bus/usb/{:03}/{:03}",
         usb.address.bus, usb.address.device
@@ -213,28 +225,22 @@ fn usb_node(roots: &Roots, usb: &Usb) -> Result<(), String> {
             "{} is missing; give this process /dev/bus/usb",
             node.display()
         )),
-        Err(error) => Err(cannot_read(&node, &error)),
+        Err(error) => Err(sysfs::cannot_read(&node, &error)),
     }
 }
 
-/// None for what is not a device: interfaces (`1-1:1.0`) and root hubs (`usb1`).
-fn read(folder: &Path) -> Result<Option<Usb>, (PathBuf, io::Error)> {
-    let Some(port) = folder.file_name().and_then(|name| name.to_str()) else {
-        return Ok(None);
-    };
-    if port.contains(':') || port.starts_with("usb") {
-        return Ok(None);
-    }
-    let Some(vendor) = attribute(folder, "idVendor")? else {
-        return Ok(None);
-    };
-    let Some(product) = attribute(folder, "idProduct")? else {
+/// None for what cannot be a board, and for what has just been pulled out.
+fn read(folder: &Path, port: &str) -> Result<Option<Usb>, (PathBuf, Reason)> {
+    let at = |name: &str| folder.join(name);
+    let id = |name: &str| sysfs::id(&at(name)).map_err(|reason| (at(name), reason));
+    let (Some(vendor), Some(product)) = (id("idVendor")?, id("idProduct")?) else {
         return Ok(None);
     };
     let wanted = |known: &Known| known.vendor == vendor && known.product == product;
     if !KNOWN.iter().any(wanted) {
         return Ok(None);
     }
+    let string = |name: &str| sysfs::word(&at(name)).map_err(|reason| (at(name), reason));
     let address = UsbAddress {
         bus: number(folder, "busnum")?,
         device: number(folder, "devnum")?,
@@ -244,38 +250,48 @@ fn read(folder: &Path) -> Result<Option<Usb>, (PathBuf, io::Error)> {
         port: port.to_owned(),
         vendor,
         product,
-        product_string: attribute(folder, "product")?.unwrap_or_default(),
-        serial: attribute(folder, "serial")?.filter(|serial| !serial.is_empty()),
+        product_string: string("product")?.unwrap_or_default(),
+        serial: string("serial")?,
         address,
     }))
 }
 
-/// None when there is no such attribute: a device without a serial number, or one that has just been pulled out.
-fn attribute(folder: &Path, name: &str) -> Result<Option<String>, (PathBuf, io::Error)> {
-    let path = folder.join(name);
-    match fs::read(&path) {
-        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).trim().to_owned())),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err((path, error)),
+/// The nodes for the bus and for the serial port, as they are after the last replug.
+pub(super) fn nodes(roots: &Roots, device: &Device) -> Result<Nodes, Reason> {
+    let port = super::address(device)?;
+    let folder = roots.sys.join("bus/usb/devices").join(port);
+    let gone = || format!("nothing is plugged in at USB port {port} any more");
+    let usb = read(&folder, port)
+        .map_err(|(_, reason)| reason)?
+        .ok_or_else(gone)?;
+    if usb.serial != device.serial || known(&usb, roots).is_none() {
+        return Err(format!("another thing is plugged in at USB port {port} now"));
     }
-}
-
-fn number(folder: &Path, name: &str) -> Result<u16, (PathBuf, io::Error)> {
-    let text = attribute(folder, name)?.unwrap_or_default();
-    text.parse().map_err(|_| {
-        let error = io::Error::new(ErrorKind::InvalidData, format!("{text:?} is not a number"));
-        (folder.join(name), error)
+    let bus = format!("bus/usb/{:03}/{:03}", usb.address.bus, usb.address.device);
+    let mut user = vec![node::node(roots, &bus, Some(&folder.join("dev")))?];
+    if device.serial_port.is_some()
+        && let Some(tty) = tty(&usb)?
+    {
+        let dev = folder
+            .join(format!("{port}:1.1"))
+            .join(&tty)
+            .join("tty")
+            .join(&tty)
+            .join("dev");
+        user.push(node::node(roots, &tty, Some(&dev))?);
+    }
+    Ok(Nodes {
+        user,
+        management: Vec::new(),
     })
 }
 
-fn trouble(path: PathBuf, error: &io::Error) -> Trouble {
-    let reason = cannot_read(&path, error);
-    Trouble { path, reason }
-}
-
-fn cannot_read(path: &Path, error: &io::Error) -> String {
-    format!(
-        "{} cannot be read ({error}); whether there is a board cannot be told",
-        path.display()
-    )
+fn number(folder: &Path, name: &str) -> Result<u16, (PathBuf, Reason)> {
+    let path = folder.join(name);
+    let parsed = match sysfs::number(&path) {
+        Ok(Some(number)) => u16::try_from(number).map_err(|_| format!("{} holds {number}", path.display())),
+        Ok(None) => Err(format!("{} is missing", path.display())),
+        Err(reason) => Err(reason),
+    };
+    parsed.map_err(|reason| (path, reason))
 }

@@ -3,7 +3,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use polyphemus_device::{Device, Health, Roots, UsbAddress, UsbRule, discover};
+use polyphemus_device::{Device, Family, Health, Roots, UsbAddress, UsbRule, discover};
 use tempfile::TempDir;
 
 struct Machine {
@@ -107,14 +107,13 @@ fn an_icebreaker_is_found_with_the_port_of_its_interface_b() {
     let machine = Machine::new();
     machine.plug(&ICEBREAKER, 17);
     let expected = Device {
-        id: "usb-0403:6010-ib0042".to_owned(),
-        board: "ice40-up5k".to_owned(),
         labels: vec!["fpga:ice40-up5k".to_owned()],
-        simulated: false,
         serial_port: Some(machine.folder.path().join("dev/ttyUSB1")),
         usb: Some(UsbAddress { bus: 1, device: 17 }),
         loader: Some("ice40_generic".to_owned()),
-        health: Health::Healthy,
+        address: Some("1-2".to_owned()),
+        serial: Some("ib0042".to_owned()),
+        ..Device::bare(Family::Usb, "usb-0403:6010-ib0042", "ice40-up5k")
     };
     assert_eq!(machine.devices(), [expected]);
 }

@@ -5,6 +5,7 @@
     clippy::print_stderr,
     reason = "a test ends that way"
 )]
+mod cards;
 mod discovery;
 mod examples;
 mod limits;
@@ -13,3 +14,4 @@ mod netlist;
 mod running;
 mod toolchain;
 mod virtual_board;
+mod watch;
