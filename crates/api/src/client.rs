@@ -1,33 +1,24 @@
 //! The typed client: one method for each thing that the server does. Retries nothing by itself; the
 //! error says whether trying again makes sense.
 
+mod attempt;
 mod connect;
+mod follow;
+mod jobs;
+mod operate;
 mod sse;
 
 use crate::address::Reachable;
-use crate::blob::{BLOB, BLOBS_MISSING, BlobList};
 use crate::error::{ErrorBody, ErrorCode, ErrorDetail};
-use crate::event::{self, EndEvent, EventPage, LogEvent, StateEvent};
-use crate::gc::{Collection, GC, GcQuery};
-use crate::health::HEALTHZ;
-use crate::job::{self, Job, JobFiles, JobPage, JobQuery, Submitted};
-use crate::queue::{QUEUE, Queue};
-use crate::running::{LOOK, RUNNING_FILE, RUNNING_FILES, RunningFiles, Seen, SeenContent};
-use crate::token::{AddedToken, NewToken, Secret, TOKEN, TOKENS, Token};
-use crate::worker::{
-    ATTEMPT_KEY, ATTEMPT_LOG, Assignment, CLAIM, ClaimRequest, FINISH, FinishRequest, HEARTBEAT,
-    HeartbeatAnswer, LogCommitted, WORKERS, Worker,
-};
+use crate::event::{EndEvent, LogEvent, StateEvent};
+use crate::token::Secret;
+use crate::worker::Assignment;
 use bytes::Bytes;
-use futures::{Stream, StreamExt, TryStreamExt};
-use polyphemus_core::hash::BlobHash;
+use futures::{Stream, StreamExt as _};
 use polyphemus_core::job::JobId;
 use polyphemus_core::stage::StageName;
-use reqwest::header::CONTENT_LENGTH;
-use reqwest::multipart::{Form, Part};
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What is sent: bytes, or a stream of them.
@@ -145,333 +136,9 @@ impl Client {
         &self.server
     }
 
-    /// Hands in an archive. `length` is its size in bytes where it is known.
-    pub async fn submit(
-        &self,
-        file_name: &str,
-        archive: Body,
-        length: Option<u64>,
-        options: &BTreeMap<String, String>,
-    ) -> Result<Submitted, ClientError> {
-        let part = match length {
-            Some(length) => Part::stream_with_length(archive, length),
-            None => Part::stream(archive),
-        };
-        let mut form = Form::new();
-        for (name, value) in options {
-            form = form.text(name.clone(), value.clone());
-        }
-        form = form.part("file", part.file_name(file_name.to_owned()));
-        self.json(self.upload(Method::POST, job::JOBS).multipart(form))
-            .await
-    }
-
-    pub async fn job(&self, id: &JobId) -> Result<Job, ClientError> {
-        self.json(
-            self.request(Method::GET, &of_job(job::JOB, id))
-                .timeout(ANSWER_TIMEOUT),
-        )
-        .await
-    }
-
-    pub async fn jobs(&self, query: &JobQuery) -> Result<JobPage, ClientError> {
-        self.json(
-            self.request(Method::GET, job::JOBS)
-                .query(query)
-                .timeout(ANSWER_TIMEOUT),
-        )
-        .await
-    }
-
-    pub async fn cancel(&self, id: &JobId) -> Result<Job, ClientError> {
-        self.json(
-            self.request(Method::POST, &of_job(job::JOB_CANCEL, id))
-                .timeout(ANSWER_TIMEOUT),
-        )
-        .await
-    }
-
-    /// Gives the job another name; the empty one takes its name away.
-    pub async fn rename(&self, id: &JobId, title: &str) -> Result<Job, ClientError> {
-        let patch = job::JobPatch {
-            title: Some(title.to_owned()),
-        };
-        self.json(
-            self.request(Method::PATCH, &of_job(job::JOB, id))
-                .json(&patch)
-                .timeout(ANSWER_TIMEOUT),
-        )
-        .await
-    }
-
-    /// The lines of the log that tell of trouble, as far as they were found within a moment.
-    pub async fn important_lines(&self, id: &JobId) -> Result<job::ImportantLines, ClientError> {
-        self.json(
-            self.request(Method::GET, &of_job(job::JOB_LOG_IMPORTANT, id))
-                .timeout(ANSWER_TIMEOUT),
-        )
-        .await
-    }
-
-    /// Enters the job again, from this stage or from the one that did not succeed.
-    pub async fn retry(&self, id: &JobId, from: Option<StageName>) -> Result<Job, ClientError> {
-        let mut request = self
-            .request(Method::POST, &of_job(job::JOB_RETRY, id))
-            .timeout(ANSWER_TIMEOUT);
-        if let Some(stage) = from {
-            request = request.query(&[("from", stage.as_str())]);
-        }
-        self.json(request).await
-    }
-
-    /// Deletes a job that is over; with `cancel` also one that is not.
-    pub async fn delete(&self, id: &JobId, cancel: bool) -> Result<(), ClientError> {
-        let request = self
-            .request(Method::DELETE, &of_job(job::JOB, id))
-            .query(&[("cancel", cancel)])
-            .timeout(ANSWER_TIMEOUT);
-        self.send(request).await.map(drop)
-    }
-
-    /// What waits for a worker.
-    pub async fn queue(&self, limit: Option<u32>) -> Result<Queue, ClientError> {
-        let request = self.request(Method::GET, QUEUE).timeout(ANSWER_TIMEOUT);
-        self.json(request.query(&[("limit", limit)])).await
-    }
-
-    /// The events of all jobs after a sequence number, the oldest first.
-    pub async fn event_page(&self, after: i64) -> Result<EventPage, ClientError> {
-        let request = self.request(Method::GET, event::EVENTS).timeout(ANSWER_TIMEOUT);
-        self.json(request.query(&[("after", after)])).await
-    }
-
-    /// The events of all jobs after a sequence number as they happen, without an end.
-    pub async fn events_of_all(
-        &self,
-        after: i64,
-    ) -> Result<impl Stream<Item = Result<StateEvent, ClientError>> + use<>, ClientError> {
-        let request = self
-            .request(Method::GET, event::EVENTS)
-            .query(&[("after", after)]);
-        let events = self.events(request).await?;
-        Ok(events.try_filter_map(|event| async move {
-            Ok(match event.name.as_str() {
-                "state" => Some(event.parse()?),
-                _ => None,
-            })
-        }))
-    }
-
-    pub async fn files(&self, id: &JobId) -> Result<JobFiles, ClientError> {
-        self.json(
-            self.request(Method::GET, &of_job(job::JOB_FILES, id))
-                .timeout(ANSWER_TIMEOUT),
-        )
-        .await
-    }
-
-    /// The content of a file of a job, and its size in bytes.
-    pub async fn file(
-        &self,
-        id: &JobId,
-        path: &str,
-    ) -> Result<(u64, impl Stream<Item = Result<Bytes, ClientError>> + use<>), ClientError> {
-        let path = of_file(job::JOB_FILE, id, path);
-        let response = self.send(self.request(Method::GET, &path)).await?;
-        Ok((length_of(&response), self.body(response)))
-    }
-
-    /// The files of the stage that runs now.
-    pub async fn running_files(&self, id: &JobId) -> Result<RunningFiles, ClientError> {
-        self.json(
-            self.request(Method::GET, &of_job(RUNNING_FILES, id))
-                .timeout(ANSWER_TIMEOUT),
-        )
-        .await
-    }
-
-    /// The content of a file of the stage that runs now, and its size in bytes.
-    pub async fn running_file(
-        &self,
-        id: &JobId,
-        path: &str,
-    ) -> Result<(u64, impl Stream<Item = Result<Bytes, ClientError>> + use<>), ClientError> {
-        let path = of_file(RUNNING_FILE, id, path);
-        let response = self.send(self.request(Method::GET, &path)).await?;
-        Ok((length_of(&response), self.body(response)))
-    }
-
-    /// The log from a byte offset on, as it is now.
-    pub async fn log(
-        &self,
-        id: &JobId,
-        offset: u64,
-    ) -> Result<impl Stream<Item = Result<Bytes, ClientError>> + use<>, ClientError> {
-        let request = self
-            .request(Method::GET, &of_job(job::JOB_LOG, id))
-            .query(&[("offset", offset)]);
-        let response = self.send(request).await?;
-        Ok(self.body(response))
-    }
-
-    /// The log from a byte offset on, and what is appended, until the job is over.
-    pub async fn log_events(
-        &self,
-        id: &JobId,
-        offset: u64,
-    ) -> Result<impl Stream<Item = Result<LogPart, ClientError>> + use<>, ClientError> {
-        let request = self
-            .request(Method::GET, &of_job(job::JOB_LOG_EVENTS, id))
-            .query(&[("offset", offset)]);
-        let events = self.events(request).await?;
-        Ok(events.try_filter_map(|event| async move {
-            Ok(match event.name.as_str() {
-                "log" => Some(LogPart::Log(event.parse()?)),
-                "end" => Some(LogPart::End(event.parse()?)),
-                _ => None,
-            })
-        }))
-    }
-
-    /// The changes of state after a sequence number (0 for all), until the job is over.
-    pub async fn job_events(
-        &self,
-        id: &JobId,
-        after: i64,
-    ) -> Result<impl Stream<Item = Result<StatePart, ClientError>> + use<>, ClientError> {
-        let request = self
-            .request(Method::GET, &of_job(job::JOB_EVENTS, id))
-            .query(&[("after", after)]);
-        let events = self.events(request).await?;
-        Ok(events.try_filter_map(|event| async move {
-            Ok(match event.name.as_str() {
-                "state" => Some(StatePart::State(event.parse()?)),
-                "end" => Some(StatePart::End(event.parse()?)),
-                _ => None,
-            })
-        }))
-    }
-
-    pub async fn tokens(&self) -> Result<Vec<Token>, ClientError> {
-        self.json(self.request(Method::GET, TOKENS).timeout(ANSWER_TIMEOUT))
-            .await
-    }
-
-    /// Makes a token; the answer is the only place of its secret.
-    pub async fn token_add(&self, new: &NewToken) -> Result<AddedToken, ClientError> {
-        let request = self.request(Method::POST, TOKENS).json(new);
-        self.json(request.timeout(ANSWER_TIMEOUT)).await
-    }
-
-    pub async fn token_revoke(&self, name: &str) -> Result<(), ClientError> {
-        let path = TOKEN.replace("{name}", &escape(name));
-        let request = self.request(Method::DELETE, &path);
-        self.send(request.timeout(ANSWER_TIMEOUT)).await.map(drop)
-    }
-
     /// The token that is shown with each request.
     pub fn token(&self) -> Option<&Secret> {
         self.token.as_ref()
-    }
-
-    /// Whether the server can do its work; what it says where it cannot.
-    pub async fn healthy(&self, patience: Duration) -> Result<(), ClientError> {
-        let request = self.request(Method::GET, HEALTHZ).timeout(patience);
-        self.send(request).await.map(drop)
-    }
-
-    pub async fn workers(&self) -> Result<Vec<Worker>, ClientError> {
-        self.json(self.request(Method::GET, WORKERS).timeout(ANSWER_TIMEOUT))
-            .await
-    }
-
-    /// Has the server delete what is not needed any more, or only say what that is.
-    /// Takes as long as there is to delete.
-    pub async fn gc(&self, query: &GcQuery) -> Result<Collection, ClientError> {
-        self.json(self.request(Method::POST, GC).query(query)).await
-    }
-
-    /// Waits for a stage; `None` when there was none in time.
-    pub async fn claim(&self, claim: &ClaimRequest) -> Result<Option<Assignment>, ClientError> {
-        let patience = Duration::from_millis(claim.wait_ms) + ANSWER_TIMEOUT;
-        let request = self.request(Method::POST, CLAIM).json(claim).timeout(patience);
-        let response = self.send(request).await?;
-        if response.status() == StatusCode::NO_CONTENT {
-            return Ok(None);
-        }
-        self.parse(response).await.map(Some)
-    }
-
-    /// Renews the lease. The answer comes when there is a command, or after at most half a lease.
-    pub async fn heartbeat(&self, attempt: &AttemptRef) -> Result<HeartbeatAnswer, ClientError> {
-        self.json(
-            self.of_attempt(Method::POST, HEARTBEAT, attempt)
-                .timeout(ANSWER_TIMEOUT),
-        )
-        .await
-    }
-
-    /// Answers a look.
-    pub async fn look_answer(&self, attempt: &AttemptRef, look: u64, seen: &Seen) -> Result<(), ClientError> {
-        let request = self.of_attempt(Method::POST, &of_look(look), attempt).json(seen);
-        self.send(request.timeout(ANSWER_TIMEOUT)).await.map(drop)
-    }
-
-    /// Answers a look with a part of a file.
-    pub async fn look_content(
-        &self,
-        attempt: &AttemptRef,
-        look: u64,
-        of: &SeenContent,
-        content: Bytes,
-    ) -> Result<(), ClientError> {
-        let request = self.of_attempt(Method::POST, &of_look(look), attempt).query(of);
-        let request = request.body(content).timeout(ANSWER_TIMEOUT);
-        self.send(request).await.map(drop)
-    }
-
-    /// Appends to the job's log at this offset; the answer is how many bytes are committed.
-    pub async fn log_append(
-        &self,
-        attempt: &AttemptRef,
-        offset: u64,
-        bytes: Bytes,
-    ) -> Result<u64, ClientError> {
-        let request = self
-            .of_attempt(Method::PUT, ATTEMPT_LOG, attempt)
-            .query(&[("offset", offset)]);
-        let committed: LogCommitted = self.json(request.body(bytes).timeout(ANSWER_TIMEOUT)).await?;
-        Ok(committed.committed_bytes)
-    }
-
-    pub async fn finish(&self, attempt: &AttemptRef, finish: &FinishRequest) -> Result<(), ClientError> {
-        let request = self.of_attempt(Method::POST, FINISH, attempt).json(finish);
-        self.send(request.timeout(ANSWER_TIMEOUT)).await.map(drop)
-    }
-
-    /// Which of these blobs the server lacks.
-    pub async fn blobs_missing(&self, hashes: Vec<BlobHash>) -> Result<Vec<BlobHash>, ClientError> {
-        let request = self
-            .request(Method::POST, BLOBS_MISSING)
-            .json(&BlobList { hashes });
-        let list: BlobList = self.json(request.timeout(ANSWER_TIMEOUT)).await?;
-        Ok(list.hashes)
-    }
-
-    pub async fn blob(
-        &self,
-        hash: &BlobHash,
-    ) -> Result<impl Stream<Item = Result<Bytes, ClientError>> + use<>, ClientError> {
-        let response = self.send(self.request(Method::GET, &of_blob(hash))).await?;
-        Ok(self.body(response))
-    }
-
-    pub async fn blob_put(&self, hash: &BlobHash, body: Body, length: u64) -> Result<(), ClientError> {
-        let request = self
-            .upload(Method::PUT, &of_blob(hash))
-            .header(CONTENT_LENGTH, length)
-            .body(body);
-        self.send(request).await.map(drop)
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -480,14 +147,6 @@ impl Client {
 
     fn upload(&self, method: Method, path: &str) -> RequestBuilder {
         self.uploads.request(method, format!("{}{path}", self.base))
-    }
-
-    fn of_attempt(&self, method: Method, path: &str, attempt: &AttemptRef) -> RequestBuilder {
-        let path = path
-            .replace("{job}", attempt.job.as_str())
-            .replace("{stage}", attempt.stage.as_str())
-            .replace("{attempt}", &attempt.attempt.to_string());
-        self.request(method, &path).header(ATTEMPT_KEY, &attempt.key)
     }
 
     async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
@@ -565,24 +224,6 @@ impl Client {
 
 fn of_job(path: &str, id: &JobId) -> String {
     path.replace("{id}", id.as_str())
-}
-
-/// The path of a file of a job.
-fn of_file(path: &str, id: &JobId, file: &str) -> String {
-    let escaped: Vec<String> = file.split('/').map(escape).collect();
-    of_job(path, id).replace("{*path}", &escaped.join("/"))
-}
-
-fn of_look(look: u64) -> String {
-    LOOK.replace("{look}", &look.to_string())
-}
-
-fn of_blob(hash: &BlobHash) -> String {
-    BLOB.replace("{hash}", hash.as_str())
-}
-
-fn length_of(response: &Response) -> u64 {
-    response.content_length().unwrap_or(0)
 }
 
 /// A path component as it stands in an address.

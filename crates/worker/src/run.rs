@@ -61,20 +61,70 @@ pub async fn carry_out(
             stop.set(StopReason::Shutdown);
         }
     }));
-    let (outcome, result) = work(machine, &assignment, &attempt, device, &stop, to_show).await;
-    let finish = FinishRequest { outcome, result };
-    hand_in(machine, &attempt, &finish, &stop, shutdown).await;
+    let report = Report {
+        machine,
+        attempt,
+        telling: Telling::of(&stop),
+        stop,
+        shutdown,
+    };
+    let (outcome, result) = work(&report, &assignment, device, to_show).await;
+    report.hand_in(&FinishRequest { outcome, result }).await;
+}
+
+/// What the server is told of an attempt, also when its lease is lost: then the server alone knows whether it
+/// still wants to hear of it, and whoever takes the end must have the whole log before.
+struct Report<'a> {
+    machine: &'a Machine,
+    attempt: AttemptRef,
+    /// Of the work.
+    stop: Stop,
+    telling: Telling,
+    shutdown: &'a CancellationToken,
+}
+
+/// Ends as superseded when the work does, and the other way round; for no other reason.
+struct Telling {
+    stop: Stop,
+    _link: AbortOnDropHandle<()>,
+}
+
+impl Telling {
+    fn of(work: &Stop) -> Self {
+        let stop = Stop::default();
+        let (work, telling) = (work.clone(), stop.clone());
+        let link = async move {
+            tokio::select! {
+                () = superseded(&work) => telling.set(StopReason::Superseded),
+                () = superseded(&telling) => work.set(StopReason::Superseded),
+            }
+        };
+        Self {
+            stop,
+            _link: AbortOnDropHandle::new(tokio::spawn(link)),
+        }
+    }
+}
+
+async fn superseded(stop: &Stop) {
+    while stop.get() != Some(StopReason::Superseded) {
+        stop.after(stop.get()).await;
+    }
 }
 
 /// The work itself, with its log sent to the end. Folders and processes are gone afterwards.
 async fn work(
-    machine: &Machine,
+    report: &Report<'_>,
     assignment: &Assignment,
-    attempt: &AttemptRef,
     device: Option<&Device>,
-    stop: &Stop,
     looks: mpsc::Receiver<Look>,
 ) -> (Outcome, StageResult) {
+    let Report {
+        machine,
+        attempt,
+        stop,
+        ..
+    } = report;
     let name = format!("{}-{}-{}", attempt.job, attempt.stage, attempt.attempt);
     let begun = machine
         .folder
@@ -91,7 +141,7 @@ async fn work(
         client: machine.client.clone(),
         attempt: attempt.clone(),
         begin: assignment.log_offset,
-        stop: stop.clone(),
+        stop: report.telling.stop.clone(),
     })));
     let mut work = Attempt::new(
         machine,
@@ -110,8 +160,8 @@ async fn work(
         work.end().await;
         polyphemus_fault::point("worker.workspace_removed");
     };
-    let ((), sent) = tokio::join!(removed, sending);
-    if let Ok(Some(why)) = sent {
+    let ((), sent) = tokio::join!(removed, report.while_it_is_wanted(sending));
+    if let Some(Ok(Some(why))) = sent {
         result.notes.push(format!("the log is not complete: {why}"));
     }
     polyphemus_fault::point("worker.log_complete");
@@ -151,46 +201,39 @@ fn failed_before_its_start(machine: &Machine, error: &anyhow::Error) -> (Outcome
     (Outcome::Failed { cause, tree: None }, StageResult::default())
 }
 
-/// Tells the server until it has taken it, or says that it does not want it any more.
-async fn hand_in(
-    machine: &Machine,
-    attempt: &AttemptRef,
-    finish: &FinishRequest,
-    stop: &Stop,
-    shutdown: &CancellationToken,
-) {
-    if stop.get() == Some(StopReason::Superseded) {
-        return;
+impl Report<'_> {
+    /// What comes of it, unless this worker shuts down and has tried long enough.
+    async fn while_it_is_wanted<T>(&self, told: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            told = told => Some(told),
+            () = farewell(self.shutdown, &self.stop) => None,
+        }
     }
-    // The lease may be lost already: then the server alone knows whether it still wants to hear this.
-    let asking = Stop::default();
-    let _superseded = AbortOnDropHandle::new(tokio::spawn({
-        let (stop, asking) = (stop.clone(), asking.clone());
-        async move {
-            while stop.get() != Some(StopReason::Superseded) {
-                stop.after(stop.get()).await;
+
+    /// Tells the server the end until it has taken it, or says that it does not want it any more.
+    async fn hand_in(&self, finish: &FinishRequest) {
+        let Self { machine, attempt, .. } = self;
+        if self.stop.get() == Some(StopReason::Superseded) {
+            return;
+        }
+        let told = patiently(&self.telling.stop, || machine.client.finish(attempt, finish));
+        let told = self.while_it_is_wanted(told).await;
+        let name = format!("{} {} {}", attempt.job, attempt.stage, attempt.attempt);
+        match told.unwrap_or(Err(GivenUp::Stopped)) {
+            Ok(()) => {
+                polyphemus_fault::point("worker.finish_answered");
+                tracing::info!(attempt = name, "ended");
             }
-            asking.set(StopReason::Superseded);
-        }
-    }));
-    let told = patiently(&asking, || machine.client.finish(attempt, finish));
-    let told = tokio::select! {
-        told = told => told,
-        () = farewell(shutdown, stop) => Err(GivenUp::Stopped),
-    };
-    let name = format!("{} {} {}", attempt.job, attempt.stage, attempt.attempt);
-    match told {
-        Ok(()) => {
-            polyphemus_fault::point("worker.finish_answered");
-            tracing::info!(attempt = name, "ended");
-        }
-        Err(GivenUp::Stopped) => tracing::info!(attempt = name, "given up: the server has ended it, or will"),
-        Err(GivenUp::Client(error)) => {
-            tracing::error!(
-                attempt = name,
-                error = chain(&error),
-                "the server does not take the end"
-            );
+            Err(GivenUp::Stopped) => {
+                tracing::info!(attempt = name, "given up: the server has ended it, or will")
+            }
+            Err(GivenUp::Client(error)) => {
+                tracing::error!(
+                    attempt = name,
+                    error = chain(&error),
+                    "the server does not take the end"
+                );
+            }
         }
     }
 }

@@ -54,7 +54,8 @@ impl App {
 
     /// Ends the job: at once where no worker has it, else as soon as its worker has ended it.
     pub async fn cancel(&self, id: &JobId) -> Result<Job, AppError> {
-        self.change_by_user(id, Change::Cancel, None).await
+        self.change_by_user(id, Change::Cancel { ended_as: None }, None)
+            .await
     }
 
     /// Enters the job again at a stage; without one, at the first that did not succeed.

@@ -4,8 +4,8 @@
 use super::{App, AppError};
 use crate::store::Change;
 use polyphemus_api::job::Job;
-use polyphemus_core::JobId;
 use polyphemus_core::stage::StageName;
+use polyphemus_core::{JobId, JobState};
 
 /// What the word of a state asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,8 @@ enum Wish {
     /// To enter the job again from its first stage.
     Begin,
     Enter(StageName),
-    End,
+    /// To end the job, which then is shown by this word.
+    End(JobState),
 }
 
 /// The words of the form.
@@ -23,8 +24,8 @@ const WORDS: [(&str, Wish); 7] = [
     ("make", Wish::Begin),
     ("starting_AFI", Wish::Enter(StageName::Afi)),
     ("hlsed", Wish::Enter(StageName::Run)),
-    ("done", Wish::End),
-    ("failed", Wish::End),
+    ("done", Wish::End(JobState::Done)),
+    ("failed", Wish::End(JobState::Failed)),
 ];
 
 impl App {
@@ -33,7 +34,15 @@ impl App {
         let found = WORDS.iter().find(|(known, _)| *known == word);
         let (word, wish) = *found.ok_or_else(|| unknown(word))?;
         let change = match wish {
-            Wish::End => Change::Cancel,
+            Wish::End(state) => {
+                let job = self.job(id).await?;
+                if job.state == state {
+                    return Ok(job);
+                }
+                Change::Cancel {
+                    ended_as: Some(state),
+                }
+            }
             Wish::Begin => self.entry(id, word, None).await?,
             Wish::Enter(stage) => self.entry(id, word, Some(stage)).await?,
         };

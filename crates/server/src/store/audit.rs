@@ -13,7 +13,7 @@ use sqlx::{ConnectOptions as _, Row as _};
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 
-const JOBS: &str = "SELECT seq, id, title, state, submitted_ms, finished_ms, options, plan, tree
+const JOBS: &str = "SELECT seq, id, title, state, submitted_ms, finished_ms, options, plan, tree, ended_as
     FROM job WHERE seq > $1 ORDER BY seq LIMIT $2";
 /// One statement, so that all of it is of one moment.
 const COUNTS: &str = "SELECT known.state, COALESCE(job_count.n, 0),

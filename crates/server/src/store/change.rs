@@ -3,7 +3,7 @@
 
 use super::StoreError;
 use super::event::event_insert;
-use super::job::{JobKey, job_key};
+use super::job::{JobKey, job_key, state_of};
 use super::query;
 use super::stage::{StageRow, stage_list_of_job, stage_update};
 use super::writer::{Command, Tx};
@@ -20,20 +20,13 @@ pub(crate) enum Change {
     /// An attempt says something; it must hold the key.
     Attempt(Box<Said>),
     /// The lease of an attempt has run out.
-    LeaseExpired {
-        stage: StageName,
-        attempt: u32,
-    },
+    LeaseExpired { stage: StageName, attempt: u32 },
     /// The worker of an attempt is known to be dead, whatever its lease says.
-    WorkerGone {
-        stage: StageName,
-        attempt: u32,
-    },
-    Cancel,
+    WorkerGone { stage: StageName, attempt: u32 },
+    /// Shown as `cancelled`, or by the word that the user gave it.
+    Cancel { ended_as: Option<JobState> },
     /// `None`: from the stage that did not succeed.
-    Retry {
-        from: Option<StageName>,
-    },
+    Retry { from: Option<StageName> },
 }
 
 /// What an attempt says of its stage.
@@ -72,7 +65,7 @@ impl Command for ChangeJob {
     type Done = Changed;
 
     async fn run(&self, tx: &mut Tx) -> Result<Changed, StoreError> {
-        let key = job_key(tx, &self.job).await?;
+        let mut key = job_key(tx, &self.job).await?;
         let old = stage_list_of_job(tx.connection(), key.seq).await?;
         let stages: Vec<Stage> = old.iter().map(|row| row.stage.clone()).collect();
         let stages = job::apply(&stages, self.change.event(&old)?, self.now_ms).map_err(refused)?;
@@ -81,6 +74,15 @@ impl Command for ChangeJob {
             result: self.change.result(),
             failed: self.change.failure(&old),
         };
+        let ended_as = self.change.ended_as(key.ended_as);
+        if ended_as != key.ended_as {
+            sqlx::query(query::JOB_END_AS)
+                .bind(ended_as.map(JobState::as_str))
+                .bind(key.seq)
+                .execute(tx.connection())
+                .await?;
+            key.ended_as = ended_as;
+        }
         write_stages(tx, &key, old, stages, with, self.now_ms).await
     }
 }
@@ -91,7 +93,7 @@ impl Change {
         match self {
             Self::Attempt(said) => !matches!(said.event, Event::Renewed { .. }),
             Self::LeaseExpired { .. } | Self::WorkerGone { .. } => true,
-            Self::Cancel | Self::Retry { .. } => false,
+            Self::Cancel { .. } | Self::Retry { .. } => false,
         }
     }
 
@@ -104,7 +106,7 @@ impl Change {
             }
             Self::LeaseExpired { stage, attempt } => of(*stage, Event::LeaseExpired { attempt: *attempt }),
             Self::WorkerGone { stage, attempt } => of(*stage, Event::WorkerGone { attempt: *attempt }),
-            Self::Cancel => JobEvent::CancelRequested,
+            Self::Cancel { .. } => JobEvent::CancelRequested,
             Self::Retry { from } => JobEvent::Reentered {
                 from: match from {
                     Some(from) => *from,
@@ -112,6 +114,15 @@ impl Change {
                 },
             },
         })
+    }
+
+    /// The word of a user for the job's end, which was `so_far`.
+    fn ended_as(&self, so_far: Option<JobState>) -> Option<JobState> {
+        match self {
+            Self::Cancel { ended_as } => *ended_as,
+            Self::Retry { .. } => None,
+            Self::Attempt(_) | Self::LeaseExpired { .. } | Self::WorkerGone { .. } => so_far,
+        }
     }
 
     fn result(&self) -> Option<StageResult> {
@@ -161,7 +172,7 @@ pub(super) async fn write_stages(
     with: With,
     now_ms: i64,
 ) -> Result<Changed, StoreError> {
-    let after = JobState::of(&stages);
+    let after = state_of(&stages, job.ended_as);
     let (mut messages, mut event, mut new) = (Vec::new(), None, Vec::with_capacity(old.len()));
     for (row, stage) in old.iter().zip(stages) {
         if row.stage == stage {

@@ -5,7 +5,7 @@ use super::job::JobKey;
 use super::set_aside::SetAside;
 use super::stage::{QueuedStage, stage_list_of_job, stage_list_queued};
 use super::writer::{Command, Tx};
-use super::{StoreError, job_state, query};
+use super::{StoreError, query};
 use polyphemus_core::job::{self, JobEvent};
 use polyphemus_core::stage::Event;
 use polyphemus_core::{JobId, Stage, StageName, WorkerId};
@@ -80,10 +80,7 @@ impl ClaimStage {
             .fetch_one(tx.connection())
             .await?;
         let job = super::job::read_id(row.try_get(0)?)?;
-        let key = JobKey {
-            seq: oldest.job_seq,
-            state: job_state(row.try_get(1)?)?,
-        };
+        let key = JobKey::read(oldest.job_seq, &row)?;
         let old = stage_list_of_job(tx.connection(), oldest.job_seq).await?;
         let Some(stage) = old.iter().find(|row| row.position == oldest.position) else {
             return Err(StoreError::Raced);

@@ -5,7 +5,7 @@ use super::{Store, StoreError, job_state, query, unreadable};
 use crate::app::AppError;
 use polyphemus_api::job::JobRow as JobLine;
 use polyphemus_core::flow::{Flow, JobOptions};
-use polyphemus_core::{JobId, JobState, Plan, TreeHash};
+use polyphemus_core::{JobId, JobState, Plan, Stage, TreeHash};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
@@ -22,6 +22,8 @@ pub(crate) struct JobRow {
     pub(crate) options: JobOptions,
     pub(crate) plan: Plan,
     pub(crate) tree: TreeHash,
+    /// As [`JobKey::ended_as`].
+    pub(crate) ended_as: Option<JobState>,
 }
 
 /// What a change needs to know of a job.
@@ -29,6 +31,31 @@ pub(crate) struct JobRow {
 pub(super) struct JobKey {
     pub(super) seq: i64,
     pub(super) state: JobState,
+    /// The word that a user gave it before it had ended, shown where it would be `cancelled`.
+    pub(super) ended_as: Option<JobState>,
+}
+
+impl JobKey {
+    /// Of a row of a number or an id, a state and an ending.
+    pub(super) fn read(seq: i64, row: &AnyRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            seq,
+            state: job_state(row.try_get(1)?)?,
+            ended_as: read_ended_as(row.try_get(2)?)?,
+        })
+    }
+}
+
+fn read_ended_as(word: Option<String>) -> Result<Option<JobState>, StoreError> {
+    word.map(job_state).transpose()
+}
+
+/// The state of a job with these stages to which a user gave such a word.
+pub(crate) fn state_of(stages: &[Stage], ended_as: Option<JobState>) -> JobState {
+    match (JobState::of(stages), ended_as) {
+        (JobState::Cancelled, Some(word)) => word,
+        (state, _) => state,
+    }
 }
 
 impl Store {
@@ -91,10 +118,7 @@ pub(super) async fn job_key(tx: &mut Tx, id: &JobId) -> Result<JobKey, StoreErro
         .fetch_optional(tx.connection())
         .await?
         .ok_or_else(|| StoreError::Refused(AppError::no_job(id)))?;
-    Ok(JobKey {
-        seq: row.try_get(0)?,
-        state: job_state(row.try_get(1)?)?,
-    })
+    JobKey::read(row.try_get(0)?, &row)
 }
 
 pub(super) fn read_tree(text: String) -> Result<TreeHash, StoreError> {
@@ -113,6 +137,7 @@ pub(super) fn read_job(row: &AnyRow) -> Result<JobRow, StoreError> {
         options: serde_json::from_str(&options).map_err(|error| unreadable("a job's options", error))?,
         plan: serde_json::from_str(&plan).map_err(|error| unreadable("a job's plan", error))?,
         tree: read_tree(row.try_get(8)?)?,
+        ended_as: read_ended_as(row.try_get(9)?)?,
     })
 }
 

@@ -37,7 +37,7 @@ pub(crate) use delete::DeleteJob;
 pub use error::StoreError;
 pub(crate) use import::ImportJob;
 pub(crate) use insert::InsertJob;
-pub(crate) use job::JobRow;
+pub(crate) use job::{JobRow, state_of};
 pub(crate) use list::JobFilter;
 pub(crate) use rename::RenameJob;
 pub(crate) use set_aside::SetAside;

@@ -17,10 +17,10 @@ queries! {
 
     JOB_INSERT = "INSERT INTO job (seq, id, title, state, submitted_ms, flow, mode, options, plan, tree)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
-    JOB_BY_ID = "SELECT seq, id, title, state, submitted_ms, finished_ms, options, plan, tree
+    JOB_BY_ID = "SELECT seq, id, title, state, submitted_ms, finished_ms, options, plan, tree, ended_as
         FROM job WHERE id = $1";
-    JOB_KEY_BY_ID = "SELECT seq, state FROM job WHERE id = $1";
-    JOB_ID_BY_SEQ = "SELECT id, state FROM job WHERE seq = $1";
+    JOB_KEY_BY_ID = "SELECT seq, state, ended_as FROM job WHERE id = $1";
+    JOB_ID_BY_SEQ = "SELECT id, state, ended_as FROM job WHERE seq = $1";
     /// The plus keeps the database from taking the index of times, which has another order.
     JOB_PAGE = "SELECT seq, id, title, state, flow, mode, submitted_ms, finished_ms
         FROM job WHERE seq < $1 AND seq >= $2 AND +submitted_ms >= $3 AND +submitted_ms < $4
@@ -43,6 +43,7 @@ queries! {
         substr(CAST(1000 + submitted_ms % 1000 AS TEXT), 2, 3) || ',' || state || $3 AS line
         FROM job WHERE seq < $1 ORDER BY seq DESC LIMIT $2) AS part";
     JOB_RENAME = "UPDATE job SET title = $1 WHERE seq = $2";
+    JOB_END_AS = "UPDATE job SET ended_as = $1 WHERE seq = $2";
     JOB_STATE_UPDATE = "UPDATE job SET state = $1, finished_ms = $2 WHERE seq = $3";
     JOB_COUNT_ADD = "INSERT INTO job_count (state, n) VALUES ($1, $2)
         ON CONFLICT (state) DO UPDATE SET n = job_count.n + excluded.n";

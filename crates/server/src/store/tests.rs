@@ -223,7 +223,7 @@ async fn ten_thousand_jobs_of_the_past_do_not_slow_a_claim() {
             let job = insert(&store, number).await;
             let cancel = ChangeJob {
                 job,
-                change: Change::Cancel,
+                change: Change::Cancel { ended_as: None },
                 now_ms: 1,
             };
             store.write(cancel).await.unwrap();

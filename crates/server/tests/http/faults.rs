@@ -209,7 +209,7 @@ async fn fault_06_what_a_user_changes_during_a_stage_stays_changed() {
     server
         .succeed(&assignment, &[("a", b"a")], StageResult::default())
         .await;
-    let job = server.wait_for(&id, JobState::Cancelled).await;
+    let job = server.wait_for(&id, JobState::Failed).await;
     assert_eq!(job.title, "after");
     let log = server.text(&format!("/jobs/{id}/log.txt")).await;
     let told = [

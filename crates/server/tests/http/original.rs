@@ -133,11 +133,11 @@ async fn each_word_of_the_state_form_does_what_it_meant() {
     let page = format!("/jobs/{id}.html");
     for (word, state) in [
         ("hlsed", JobState::Hlsed),
-        ("failed", JobState::Cancelled),
+        ("failed", JobState::Failed),
         ("make", JobState::Make),
-        ("done", JobState::Cancelled),
+        ("done", JobState::Done),
         ("uploaded", JobState::Make),
-        ("failed", JobState::Cancelled),
+        ("failed", JobState::Failed),
         ("unpacking", JobState::Make),
     ] {
         let answer = post(&server, &page, &[("state", word)]).await;
@@ -146,6 +146,39 @@ async fn each_word_of_the_state_form_does_what_it_meant() {
         let log = server.text(&format!("/jobs/{id}/log.txt")).await;
         let said = format!("a user set the state to {word} on the page of the job");
         assert!(log.contains(&said), "{log}");
+    }
+    server.stop().await;
+}
+
+/// As scripts do it that give up waiting for a job, and count the words afterwards.
+#[tokio::test]
+async fn a_job_that_is_set_to_done_or_failed_is_listed_so_until_it_is_begun_again() {
+    let server = TestServer::start().await;
+    for (word, state) in [("failed", JobState::Failed), ("done", JobState::Done)] {
+        let id = server.blinky(&[("mode", "estimate")]).await;
+        let page = format!("/jobs/{id}.html");
+        for _ in 0..2 {
+            assert_eq!(post(&server, &page, &[("state", word)]).await.status(), 200);
+            let listed = server.text("/jobs.csv").await;
+            let line = listed.lines().find(|line| line.starts_with(id.as_str())).unwrap();
+            assert!(line.ends_with(&format!(",{word}")), "{line}");
+            assert_eq!(json(&server, &format!("/jobs/{id}")).await["state"], word);
+            assert_eq!(server.client.job(&id).await.unwrap().stages[0].state, "cancelled");
+        }
+        assert_eq!(post(&server, &page, &[("state", "make")]).await.status(), 200);
+        let again = server.claim(polyphemus_core::StageName::Make).await;
+        assert_eq!(again.job, id);
+        assert_eq!(post(&server, &page, &[("state", word)]).await.status(), 200);
+        assert_eq!(
+            server.client.job(&id).await.unwrap().state,
+            JobState::Makeing,
+            "its worker is to end it"
+        );
+        server.succeed(&again, &[("a", b"a")], Default::default()).await;
+        server.wait_for(&id, state).await;
+        server.client.retry(&id, None).await.unwrap();
+        server.client.cancel(&id).await.unwrap();
+        server.wait_for(&id, JobState::Cancelled).await;
     }
     server.stop().await;
 }
@@ -165,7 +198,7 @@ async fn a_state_that_cannot_be_set_says_why_and_changes_nothing() {
     insta::assert_debug_snapshot!([
         said(&[("state", "makeing")]).await,
         said(&[("state", "<script>")]).await,
-        said(&[("state", "done")]).await,
+        said(&[("state", "failed")]).await,
         said(&[("speed", "fast")]).await,
         said(&[]).await,
     ]);

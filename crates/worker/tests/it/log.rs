@@ -119,6 +119,41 @@ async fn a_restart_of_the_server_within_the_lease_costs_the_stage_nothing() {
     worker.end().await;
 }
 
+/// The server alone decides whether the end still counts; where it does, the log is whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_stage_whose_lease_was_lost_meanwhile_comes_with_its_whole_log() {
+    let lease = Duration::from_secs(3);
+    let mut server = Server::start(lease).await;
+    let worker = Worker::start(&server.url(), |_| {});
+    let scripts = [1, 2, 3].map(|number| {
+        format!("echo begun; sleep 1; for i in 0 1 2 3; do echo \"line $i\"; done; echo {number} > made")
+    });
+    let mut jobs = Vec::new();
+    for script in &scripts {
+        jobs.push(server.submit_script(script).await);
+    }
+    server.logged(&jobs[0], "begun").await;
+    server.pause().await;
+    let away = std::time::Instant::now();
+    wait::until(BOUND, "the end of the lease", || async {
+        if away.elapsed() > lease + lease / 2 {
+            Ok(())
+        } else {
+            Err("it lasts")
+        }
+    })
+    .await;
+    server.resume().await;
+    for id in &jobs {
+        let job = server.finished(id).await;
+        let log = server.log(id).await;
+        assert_eq!(job.state, JobState::Done, "{log}");
+        let last = &log[log.rfind("make begins").unwrap()..];
+        assert_eq!(numbers(last), [0, 1, 2, 3], "{log}");
+    }
+    worker.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stage_whose_lease_cannot_be_renewed_is_killed_before_the_lease_ends() {
     let lease = Duration::from_secs(8);

@@ -3,9 +3,9 @@
 use super::content::Content;
 use super::{Check, Finding, Phase};
 use crate::care::{BATCH, CareError, trees};
-use crate::store::{Audited, JobRow, StageRow};
+use crate::store::{Audited, JobRow, StageRow, state_of};
 use polyphemus_artifacts::{BlobError, BlobHash};
-use polyphemus_core::{JobId, JobState, Stage, TreeHash};
+use polyphemus_core::{JobId, Stage, TreeHash};
 use std::collections::HashSet;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -101,7 +101,7 @@ impl Check<'_> {
             return Ok(());
         }
         let stages: Vec<Stage> = rows.iter().map(|row| row.stage.clone()).collect();
-        let derived = JobState::of(&stages);
+        let derived = state_of(&stages, job.ended_as);
         if derived == job.state {
             return Ok(());
         }
