@@ -16,6 +16,7 @@ use crate::app::{Attempt, acceptance};
 use crate::store::{Store, StoreError};
 use bytes::Bytes;
 use jiff::Timestamp;
+use polyphemus_api::event::StateEvent;
 use polyphemus_core::JobId;
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -46,8 +47,8 @@ pub struct Logs {
     store: Arc<Store>,
     entries: Mutex<HashMap<JobId, Arc<Entry>>>,
     clock: AtomicU64,
-    /// Of what happened since then every line is written, or it was told that it could not be.
-    opened_ms: i64,
+    /// What happened to the jobs of before may be missing from their logs, and is written there.
+    made_whole_until_ms: i64,
 }
 
 #[derive(Debug)]
@@ -77,7 +78,7 @@ struct Writing {
 pub(crate) struct LockedLog {
     store: Arc<Store>,
     entry: Arc<Entry>,
-    opened_ms: i64,
+    made_whole_until_ms: i64,
     writing: OwnedMutexGuard<Writing>,
 }
 
@@ -90,7 +91,15 @@ impl Logs {
             store,
             entries: Mutex::default(),
             clock: AtomicU64::new(0),
-            opened_ms: Timestamp::now().as_millisecond(),
+            made_whole_until_ms: Timestamp::now().as_millisecond(),
+        })
+    }
+
+    /// The same to look at: nothing is written that its caller does not write.
+    pub(crate) fn open_as_they_are(folder: &Path, store: Arc<Store>) -> Result<Self, LogError> {
+        Ok(Self {
+            made_whole_until_ms: i64::MIN,
+            ..Self::open(folder, store)?
         })
     }
 
@@ -101,7 +110,7 @@ impl Logs {
         LockedLog {
             store: self.store.clone(),
             entry,
-            opened_ms: self.opened_ms,
+            made_whole_until_ms: self.made_whole_until_ms,
             writing,
         }
     }
@@ -219,10 +228,10 @@ impl LockedLog {
         if let Some(length) = self.entry.committed() {
             return Ok(length);
         }
-        let mut is_old = false;
+        let mut submitted_ms = None;
         let begins: Bytes = match self.store.job(&self.entry.job).await {
             Ok(Some(row)) => {
-                is_old = row.submitted_ms <= self.opened_ms;
+                submitted_ms = Some(row.submitted_ms);
                 text(row.submitted_ms, &acceptance(&row.plan)).into()
             }
             Ok(None) => Bytes::new(),
@@ -254,19 +263,35 @@ impl LockedLog {
             }
         };
         self.entry.announce(length);
-        if is_old && let Err(error) = self.append_missing().await {
+        if let Some(submitted_ms) = submitted_ms
+            && let Err(error) = self.append_missing(submitted_ms, |events| events).await
+        {
             // It can be read as it is, and is made whole when it is opened again.
             tracing::error!(job = %self.entry.job, %error, "what happened to a job is missing from its log");
         }
         Ok(self.entry.committed().unwrap_or(length))
     }
 
-    /// Appends what the server that had the instance before could not any more.
-    async fn append_missing(&mut self) -> Result<(), LogError> {
+    /// To be called for a claim before anything is said of it: appends what is missing of the time before.
+    pub(crate) async fn settle(&mut self, submitted_ms: i64) -> Result<(), LogError> {
+        self.length().await?;
+        self.append_missing(submitted_ms, missing::before_the_claim).await
+    }
+
+    /// Appends what the server that had the instance before could not any more about the last of the
+    /// events that `of` takes.
+    async fn append_missing(
+        &mut self,
+        submitted_ms: i64,
+        of: impl Fn(&[StateEvent]) -> &[StateEvent],
+    ) -> Result<(), LogError> {
+        if submitted_ms > self.made_whole_until_ms {
+            return Ok(());
+        }
         let events = self.store.event_latest(&self.entry.job, missing::EVENTS).await;
         let events = events
             .map_err(|error| failed("find what is to be in", &self.entry.path)(io::Error::other(error)))?;
-        let due = missing::lines_due(&events);
+        let due = missing::lines_due(of(&events));
         if due.is_empty() {
             return Ok(());
         }

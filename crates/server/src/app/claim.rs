@@ -132,6 +132,7 @@ impl App {
         let mut written = vec![format!("acquired in state {}", changed.before)];
         written.extend(lines(&changed));
         let mut log = self.0.logs.lock(&id).await;
+        log.settle(job.submitted_ms).await?;
         let log_offset = log.append_lines(now_ms, &written).await?;
         polyphemus_fault::point("claim.logged");
         drop(log);

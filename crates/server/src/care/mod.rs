@@ -72,7 +72,7 @@ impl Instance {
                 Some(_) => open_blobs(&place)?,
                 None => Blobs::open_beside(&place)?,
             },
-            logs: Logs::open(&folder.join("logs"), store.clone())?,
+            logs: Logs::open_as_they_are(&folder.join("logs"), store.clone())?,
             store,
             folder: folder.to_owned(),
             served_by,

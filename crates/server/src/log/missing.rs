@@ -34,6 +34,15 @@ pub(super) fn lines_due(events: &[StateEvent]) -> Vec<String> {
     messages.into_iter().map(line).collect()
 }
 
+/// The events before those of the claim that has just been made.
+pub(super) fn before_the_claim(events: &[StateEvent]) -> &[StateEvent] {
+    let claim = events.first().map_or(0, |last| last.at_ms);
+    let of_claim = events
+        .iter()
+        .take_while(|event| event.at_ms == claim && event.stage_state == "running");
+    &events[of_claim.count()..]
+}
+
 /// Those of `lines` that the end of the log at `path` does not have; all where there is no file.
 pub(super) fn missing_in(path: &Path, lines: Vec<String>) -> io::Result<String> {
     let tail = match File::open(path) {

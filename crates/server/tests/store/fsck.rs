@@ -134,7 +134,20 @@ async fn what_is_derived_is_checked_and_derived_anew() {
     let (folder, id) = stopped().await;
     let app = App::open(&config(folder.path())).await.unwrap();
     let claimed = app.claim(crate::instance::offer("first", 0)).await.unwrap();
-    assert!(claimed.is_some());
+    app.close().await;
+    drop(app);
+    // Nothing that was said of a claim can be lost before its worker has heard of it.
+    let log = folder.path().join("logs").join(format!("{id}.log"));
+    fs::remove_file(&log).unwrap();
+    assert_eq!(checked(folder.path(), false).await.1, []);
+    let app = App::open(&config(folder.path())).await.unwrap();
+    let claimed = crate::instance::attempt(&claimed.unwrap());
+    let made = crate::instance::tree(app.blobs(), &[("x", "y")]).await;
+    let finish = polyphemus_api::worker::FinishRequest {
+        outcome: crate::instance::succeeded(&made),
+        result: Default::default(),
+    };
+    app.finish(&claimed, finish).await.unwrap();
     app.close().await;
     drop(app);
     sql(
@@ -142,12 +155,11 @@ async fn what_is_derived_is_checked_and_derived_anew() {
         "UPDATE job SET state = 'done'; UPDATE job_count SET n = 41; UPDATE counter SET value = 0",
     )
     .await;
-    let log = folder.path().join("logs").join(format!("{id}.log"));
     fs::remove_file(&log).unwrap();
     let (_, findings) = checked(folder.path(), false).await;
     let what: Vec<&str> = findings.iter().map(|finding| finding.what.as_str()).collect();
     assert!(
-        what[0].starts_with("it is listed as `done`, but its stages say `makeing`"),
+        what[0].starts_with("it is listed as `done`, but its stages say `hlsed`"),
         "{what:?}"
     );
     assert_eq!(what[1], "its log is gone");

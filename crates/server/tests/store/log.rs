@@ -129,6 +129,33 @@ async fn what_a_killed_server_could_not_write_any_more_is_written_by_the_next() 
     }
 }
 
+/// The next stage is claimed before anybody looks at the log.
+#[tokio::test]
+async fn what_a_killed_server_could_not_write_stands_before_the_next_claim() {
+    let instance = Instance::start().await;
+    let id = instance.submit().await;
+    let assignment = instance.claim("w1").await.unwrap();
+    let before = instance.log(&id).await.len();
+    let made = tree(instance.app.blobs(), &[("x", "y")]).await;
+    instance.finish(&assignment, succeeded(&made)).await.unwrap();
+    let whole = instance.log(&id).await;
+    let path = instance.folder.path().join(format!("logs/{id}.log"));
+    for left in [before, whole.len()] {
+        std::fs::write(&path, &whole[..left]).unwrap();
+        let copy = crate::restart::copy_of(&instance);
+        let config = crate::instance::config(copy.path());
+        let app = polyphemus_server::app::App::open(&config).await.unwrap();
+        let assignment = app.claim(crate::instance::offer("w1", 0)).await.unwrap().unwrap();
+        assert_eq!(assignment.stage.name, StageName::Run);
+        let log = app.log_read(&id, 0, 1 << 16).await.unwrap();
+        let log = std::str::from_utf8(&log).unwrap();
+        let rest = log.strip_prefix(whole.as_str()).expect("nothing is missing");
+        assert!(rest.contains(" acquired in state hlsed\n"), "{rest}");
+        assert_eq!(rest.lines().count(), 3, "{rest}");
+        app.close().await;
+    }
+}
+
 #[tokio::test]
 async fn a_log_beyond_the_limit_ends_the_attempt() {
     let instance = Instance::with(|config| config.log_limit_bytes = 4096).await;
