@@ -16,7 +16,7 @@ pub struct Design {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DesignFile {
     pub size_bytes: u64,
-    /// The content, where the file is small, is valid UTF-8 and `wants_text` asked for it.
+    /// The content, where the file is small, is text and `wants_text` asked for it.
     pub text: Option<String>,
 }
 

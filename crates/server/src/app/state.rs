@@ -6,6 +6,7 @@ use crate::store::Change;
 use polyphemus_api::job::Job;
 use polyphemus_core::stage::StageName;
 use polyphemus_core::{JobId, JobState};
+use std::time::Duration;
 
 /// What the word of a state asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,9 @@ enum Wish {
     /// To end the job, which then is shown by this word.
     End(JobState),
 }
+
+/// How long the end of a job that was to be ended is waited for, before it is entered again.
+const LONGEST_END: Duration = Duration::from_secs(30);
 
 /// The words of the form.
 const WORDS: [(&str, Wish); 7] = [
@@ -46,8 +50,28 @@ impl App {
             Wish::Begin => self.entry(id, word, None).await?,
             Wish::Enter(stage) => self.entry(id, word, Some(stage)).await?,
         };
+        if let Change::Retry { .. } = change {
+            self.after_its_end(id).await?;
+        }
         let remark = format!("a user set the state to {word} on the page of the job");
         self.change_by_user(id, change, Some(remark)).await
+    }
+
+    /// Waits for the worker of a job that was ended just before: the next word would be refused until then,
+    /// and scripts of the original set one after the other.
+    async fn after_its_end(&self, id: &JobId) -> Result<(), AppError> {
+        let mut watching = self.watch(id).await?;
+        let ended = async {
+            while self.job(id).await?.stages.iter().any(|stage| stage.cancelling) {
+                // The watch lives as long as somebody watches.
+                if watching.changed().await.is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        // Whoever waits longer is told by the refusal.
+        tokio::time::timeout(LONGEST_END, ended).await.unwrap_or(Ok(()))
     }
 
     /// The entry at a stage, or at the first, if the job has it.

@@ -129,7 +129,7 @@ pub(crate) async fn design(blobs: &Blobs, tree: &Tree) -> Result<Design, AppErro
 
 async fn read_text(blobs: Blobs, entry: Entry) -> Result<(String, DesignFile), AppError> {
     let text = match wants_text(&entry.path, entry.size_bytes) {
-        true => String::from_utf8(blobs.get(&entry.hash).await?.into()).ok(),
+        true => text_of(blobs.get(&entry.hash).await?.into()),
         false => None,
     };
     let file = DesignFile {
@@ -137,6 +137,16 @@ async fn read_text(blobs: Blobs, entry: Entry) -> Result<(String, DesignFile), A
         text,
     };
     Ok((entry.path, file))
+}
+
+/// Sources older than UTF-8 have other letters in their comments; what has zero bytes is no text.
+fn text_of(content: Vec<u8>) -> Option<String> {
+    String::from_utf8(content)
+        .or_else(|error| match error.as_bytes().contains(&0) {
+            true => Err(error),
+            false => Ok(String::from_utf8_lossy(error.as_bytes()).into_owned()),
+        })
+        .ok()
 }
 
 fn check_options(options: &BTreeMap<String, String>) -> Result<(), AppError> {

@@ -174,7 +174,18 @@ async fn a_job_that_is_set_to_done_or_failed_is_listed_so_until_it_is_begun_agai
             JobState::Makeing,
             "its worker is to end it"
         );
-        server.succeed(&again, &[("a", b"a")], Default::default()).await;
+        // The next word waits until the worker has ended it.
+        let begin_again = async {
+            let form = [("state", "make")];
+            post(&server, &page, &form).await.status()
+        };
+        let end = async {
+            server.succeed(&again, &[("a", b"a")], Default::default()).await;
+        };
+        let (begun, ()) = tokio::join!(begin_again, end);
+        assert_eq!(begun, 200);
+        assert_eq!(server.client.job(&id).await.unwrap().state, JobState::Make);
+        assert_eq!(post(&server, &page, &[("state", word)]).await.status(), 200);
         server.wait_for(&id, state).await;
         server.client.retry(&id, None).await.unwrap();
         server.client.cancel(&id).await.unwrap();

@@ -20,7 +20,7 @@ pub(super) struct Library<'a> {
     /// The source files that define each unit.
     providers: BTreeMap<String, BTreeSet<&'a str>>,
     macro_providers: BTreeMap<String, BTreeSet<&'a str>>,
-    /// Source files whose text is not known: too large, or no UTF-8.
+    /// Source files whose text is not known: too large, or no text.
     pub(super) unread: Vec<&'a str>,
 }
 
