@@ -6,6 +6,7 @@ use crate::unpack::links;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::{Errno, Result};
+use rustix::path::Arg;
 use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStringExt as _;
@@ -69,6 +70,11 @@ impl Root {
 
     /// Opens `path`; a symlink anywhere in it is an error (`ELOOP`).
     pub(super) fn open_at(&self, path: &str, flags: OFlags, mode: Mode) -> Result<OwnedFd> {
+        self.open_bytes_at(path.as_bytes(), flags, mode)
+    }
+
+    /// The same for a path that may be no UTF-8.
+    fn open_bytes_at(&self, path: &[u8], flags: OFlags, mode: Mode) -> Result<OwnedFd> {
         let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         if self.openat2 {
             return self.resolve(
@@ -78,11 +84,10 @@ impl Root {
                 ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
             );
         }
-        let (parents, name) = path
-            .rsplit_once('/')
-            .map_or((None, path), |(up, name)| (Some(up), name));
+        let mut components: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
+        let name = components.pop().unwrap_or(path);
         let mut at = None;
-        for component in parents.into_iter().flat_map(|parents| parents.split('/')) {
+        for component in components {
             at = Some(rustix::fs::openat(
                 at.as_ref().unwrap_or(&self.fd),
                 component,
@@ -122,7 +127,13 @@ impl Root {
         Err(Errno::LOOP)
     }
 
-    fn resolve(&self, path: &str, flags: OFlags, mode: Mode, how: ResolveFlags) -> Result<OwnedFd> {
+    fn resolve(
+        &self,
+        path: impl Arg + Copy,
+        flags: OFlags,
+        mode: Mode,
+        how: ResolveFlags,
+    ) -> Result<OwnedFd> {
         for _ in 0..RACES {
             match rustix::fs::openat2(&self.fd, path, flags, mode, how) {
                 Err(Errno::AGAIN | Errno::INTR) => {}
@@ -148,7 +159,7 @@ impl Root {
     /// passed over.
     pub(super) fn list(&self, path: &str) -> Result<Vec<Item>> {
         let mut items = Vec::new();
-        let all = self.each_in(path, &mut |item| {
+        let all = self.each_in(path.as_bytes(), &mut |item| {
             items.push(item);
             ControlFlow::Continue(())
         })?;
@@ -160,10 +171,10 @@ impl Root {
     /// Gives what the directory `path` holds, one by one and in no order, until `take` has enough.
     pub(super) fn each_in(
         &self,
-        path: &str,
+        path: &[u8],
         take: &mut dyn FnMut(Item) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>> {
-        let fd = self.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
+        let fd = self.open_bytes_at(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
         for entry in rustix::fs::Dir::read_from(&fd)? {
             let entry = entry?;
             let name = entry.file_name();

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -163,7 +164,8 @@ impl Window {
             usage.entries += 1;
             usage.bytes += bytes;
             if usage.largest.as_ref().is_none_or(|(_, most)| bytes > *most) {
-                usage.largest = Some((join(at, &item.name.to_string_lossy()), bytes));
+                let at = String::from_utf8_lossy(at);
+                usage.largest = Some((join(&at, &item.name.to_string_lossy()), bytes));
             }
             match usage.exceeds(limits) {
                 true => ControlFlow::Break(()),
@@ -175,17 +177,19 @@ impl Window {
 
     /// Gives everything below, with the path of the directory that holds it; whether a directory is
     /// entered is for `take` to say.
-    fn each(&self, take: &mut dyn FnMut(&str, &Item) -> ControlFlow<(), bool>) {
-        let mut directories = vec![String::new()];
+    fn each(&self, take: &mut dyn FnMut(&[u8], &Item) -> ControlFlow<(), bool>) {
+        let mut directories: Vec<Vec<u8>> = vec![Vec::new()];
         while let Some(directory) = directories.pop() {
-            let at = if directory.is_empty() { "." } else { &directory };
+            let at: &[u8] = if directory.is_empty() { b"." } else { &directory };
             let mut below = Vec::new();
             // One that is gone or cannot be read holds nothing that could be shown.
             let ended = self.root.each_in(at, &mut |item| match take(&directory, &item) {
                 ControlFlow::Break(()) => ControlFlow::Break(()),
                 ControlFlow::Continue(enter) => {
-                    if let Some(name) = item.name.to_str().filter(|_| enter) {
-                        below.push(join(&directory, name));
+                    if enter {
+                        let up = Some(&directory[..]).filter(|up| !up.is_empty());
+                        let parts: Vec<&[u8]> = up.into_iter().chain([item.name.as_bytes()]).collect();
+                        below.push(parts.join(&b'/'));
                     }
                     ControlFlow::Continue(())
                 }
@@ -230,8 +234,8 @@ impl Window {
 }
 
 /// The path of an item, if a tree could hold it.
-fn shown(at: &str, item: &Item, limits: &Limits) -> Option<String> {
-    let path = join(at, item.name.to_str()?);
+fn shown(at: &[u8], item: &Item, limits: &Limits) -> Option<String> {
+    let path = join(std::str::from_utf8(at).ok()?, item.name.to_str()?);
     walk::fault(&path, limits).is_none().then_some(path)
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use rustix::fs::{CWD, mkfifoat};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use tempfile::TempDir;
 
@@ -135,6 +136,29 @@ fn a_listing_is_bounded_and_says_so() {
         ..ALL
     };
     assert!(look(late).truncated);
+}
+
+#[test]
+fn what_lies_in_a_directory_whose_name_is_no_utf_8_is_measured_and_not_listed() {
+    let dir = TempDir::new().unwrap();
+    let hidden = dir.path().join(std::ffi::OsStr::from_bytes(b"a\xff/b\xfe"));
+    std::fs::create_dir_all(&hidden).unwrap();
+    std::fs::write(hidden.join("waves.vcd"), vec![1; 100_000]).unwrap();
+    for without in [false, true] {
+        let mut window = Window::open(dir.path()).unwrap();
+        if without {
+            window.root = window.root.without_openat2();
+        }
+        let no_limit = UsageLimits {
+            bytes: u64::MAX,
+            entries: u64::MAX,
+        };
+        let usage = window.measure(&no_limit);
+        assert!(usage.bytes >= 100_000 && usage.entries == 3, "{usage:?}");
+        let (largest, _) = usage.largest.unwrap();
+        assert!(largest.ends_with("/waves.vcd"), "{largest}");
+        assert_eq!(paths(&window.list(&Limits::default(), &ALL)), Vec::<&str>::new());
+    }
 }
 
 #[test]
