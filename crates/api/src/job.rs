@@ -98,6 +98,12 @@ pub struct JobStage {
     /// The variables of a Makefile as its dry run told them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub make_conf: BTreeMap<String, String>,
+    /// What its programs told by name: `afi` and `agfi`, the ids of an image.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, String>,
+    /// Done by stand-ins for the vendor's tools: nothing in it is real.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stand_ins: bool,
 }
 
 /// What is to change in a job; what is not there stays.

@@ -11,6 +11,7 @@ use polyphemus_core::plan::PlannedStage;
 use polyphemus_core::result::StageResult;
 use polyphemus_core::stage::{StageName, WorkerId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 pub const WORKERS: &str = "/api/v1/workers";
@@ -57,6 +58,13 @@ pub struct Assignment {
     /// How long the lease lasts after each heartbeat. A worker that could not renew it for so long
     /// must have ended the attempt's processes by then.
     pub lease_ms: u64,
+    /// Stands for `{token}` in the steps: what they ask of a service outside under it, they get once,
+    /// however many attempts ask.
+    #[serde(default)]
+    pub token: String,
+    /// What the stages before have told by name, for `{NAME}` in the steps.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, String>,
 }
 
 /// The answer to a heartbeat, which may be held back until there is something to say or a third of

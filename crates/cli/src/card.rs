@@ -43,6 +43,9 @@ pub fn render(job: &Job, server: &Server, palette: Palette) -> String {
         if let Some(device) = &stage.device {
             card.line("board", &neutral::line(device));
         }
+        for (name, value) in &stage.values {
+            card.line(name, &neutral::line(value));
+        }
     }
     card.numbers(job);
     card.files(job, server);

@@ -42,6 +42,7 @@ mod retry;
 mod serve;
 pub mod show;
 mod simulate;
+mod stand_ins;
 mod stop;
 mod submit;
 mod token;

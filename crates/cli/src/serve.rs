@@ -5,7 +5,7 @@ use crate::failure::{Exit, Patience};
 use crate::logging::LogArg;
 use crate::notify::Notifier;
 use crate::worker::{WorkArgs, host_name};
-use crate::{Failure, config, out, stop, worker};
+use crate::{Failure, config, out, stand_ins, stop, worker};
 use polyphemus_api::address::socket_of;
 use polyphemus_api::{Address, Client};
 use polyphemus_server::NeedsToken;
@@ -48,6 +48,10 @@ pub struct Args {
     /// How long a silent worker keeps its stage before another gets it [setting: LEASE_SECONDS, else 30]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     lease_seconds: Option<u64>,
+    /// Small programs in the place of the vendors' tools and cards, for a look at every flow; whatever they
+    /// make is marked as not real
+    #[arg(long, conflicts_with = "no_worker")]
+    stand_ins: bool,
     #[command(flatten)]
     work: WorkArgs,
     #[command(flatten)]
@@ -57,6 +61,7 @@ pub struct Args {
 const EXAMPLES: &str = "\
 Examples:
   polyphemus serve --simulate ice40-hx8k:2           two virtual boards
+  polyphemus serve --stand-ins                       every vendor's flow, without its tools
   polyphemus serve --instance /srv/polyphemus --no-worker
   ssh -L 8000:127.0.0.1:8000 HOST                    makes the server of HOST yours, too
 
@@ -65,7 +70,11 @@ POLYPHEMUS_LOG filters the log, as in POLYPHEMUS_LOG=polyphemus_server=debug.";
 
 pub async fn run(args: Args) -> Result<ExitCode, Failure> {
     let instance = args.instance.absolute()?;
-    let settings = config::of_instance(&instance)?;
+    let mut settings = config::of_instance(&instance)?;
+    let stand_ins = args
+        .stand_ins
+        .then(|| stand_ins::lay_out(&instance, &mut settings));
+    let stand_ins = stand_ins.transpose()?;
     let address = args.address(&settings)?;
     args.log.start()?;
     for note in settings.notes() {
@@ -84,7 +93,12 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::local("the address of the server cannot be told", error))?;
     let url = format!("http://{address}");
     let worker = match !args.no_worker && settings.values.worker_inside {
-        true => Some(worker_inside(&args.work, &settings, &instance)?),
+        true => Some(worker_inside(
+            &args.work,
+            &settings,
+            &instance,
+            stand_ins.as_deref(),
+        )?),
         false => None,
     };
     let pulse = worker
@@ -180,9 +194,14 @@ fn worker_inside(
     work: &WorkArgs,
     settings: &Settings,
     instance: &Path,
+    stand_ins: Option<&Path>,
 ) -> Result<polyphemus_worker::Config, Failure> {
     let name = format!("embedded-{}-{}", host_name(), std::process::id());
-    work.config_beside(settings, name, instance)
+    let mut config = work.config_beside(settings, name, instance)?;
+    if let Some(folder) = stand_ins {
+        stand_ins::offer(&mut config, folder);
+    }
+    Ok(config)
 }
 
 /// The server at work within this process.

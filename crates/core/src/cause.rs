@@ -31,6 +31,10 @@ pub enum CauseKind {
     Licence,
     /// The board could not be reached, loaded or used.
     Device,
+    /// The service that makes images from designs has refused this one.
+    Image,
+    /// A service outside does not know this worker's login, or does not let it do this.
+    Access,
     /// The bitstream uses what the flow cannot execute.
     NotExecutable,
     /// The worker was not heard of until its lease had run out.
@@ -42,7 +46,7 @@ pub enum CauseKind {
 }
 
 impl CauseKind {
-    pub const ALL: [CauseKind; 17] = [
+    pub const ALL: [CauseKind; 19] = [
         Self::Exit,
         Self::Signal,
         Self::Killed,
@@ -56,6 +60,8 @@ impl CauseKind {
         Self::OutOfMemory,
         Self::Licence,
         Self::Device,
+        Self::Image,
+        Self::Access,
         Self::NotExecutable,
         Self::WorkerLost,
         Self::WorkerTrouble,
@@ -78,6 +84,8 @@ impl CauseKind {
             Self::OutOfMemory => "out of memory",
             Self::Licence => "no licence was available",
             Self::Device => "the board could not be used",
+            Self::Image => "the image was rejected",
+            Self::Access => "access to a service was refused",
             Self::NotExecutable => "the bitstream cannot be executed here",
             Self::WorkerLost => "the worker was lost",
             Self::WorkerTrouble => "the worker could not do its part",

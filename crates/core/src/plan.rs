@@ -61,12 +61,14 @@ pub struct PlannedStage {
 pub enum Step {
     Run(Run),
     Load(Load),
+    Poll(Poll),
 }
 
 /// Run a program to its end. No shell is involved: `argv` is what the program gets.
 ///
 /// In `argv` and in the values of `env` the text `{serial}` stands for the serial port of the board
-/// that an earlier step loaded.
+/// that an earlier step loaded, `{NAME}` for what an earlier step of the job has told by that name, and
+/// `{token}` for a text that is the same for all attempts at the stage until it is asked for anew.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Run {
@@ -100,6 +102,17 @@ pub struct Run {
     /// Set where the same command first runs dry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dry_run: Option<DryRun>,
+    /// What its output tells, for later steps and stages and for the user: a name, and a regular
+    /// expression whose first group is the value. A program that does not tell them all has failed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tells: BTreeMap<String, String>,
+    /// Outside of the sandbox: a program of the machine that must reach its cards, and that gets nothing
+    /// of the design to read or to run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outside: bool,
+    /// The job's own program, with the PCIe cards of the machine in its reach.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub card: bool,
     /// What a dry run would tell of the variables, where that is known without one: the stage's
     /// `make_conf`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -121,6 +134,9 @@ impl Run {
             failures: Vec::new(),
             verdict: None,
             dry_run: None,
+            tells: BTreeMap::new(),
+            outside: false,
+            card: false,
             make_conf: BTreeMap::new(),
         }
     }
@@ -179,4 +195,24 @@ pub struct Load {
     /// Set where no host program follows: how many clock cycles a virtual board runs for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycles: Option<u64>,
+}
+
+/// Run a program again and again until it says that what the job waits for is there. In between the stage
+/// holds no slot of its worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Poll {
+    /// What is asked. Its failures also tell an answer with exit code 0 that is neither of the two below.
+    pub ask: Run,
+    /// A regular expression: a line of the output that matches it, with exit code 0, is the end.
+    pub done: String,
+    /// A line that matches it, whatever the exit code, is no answer yet. Neither is a question that did
+    /// not end in its time.
+    pub pending: String,
+    /// From one question to the next, in seconds.
+    pub every_s: u64,
+    /// For all questions together, in seconds.
+    pub deadline_s: u64,
+    /// For the user, when the deadline has passed: what it means and what to do now.
+    pub too_late: String,
 }

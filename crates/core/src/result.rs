@@ -21,6 +21,12 @@ pub struct StageResult {
     /// The variables of a Makefile as its dry run told them, unexpanded, in the Makefile's own case.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub make_conf: BTreeMap<String, String>,
+    /// What the steps' programs told by name: the ids of an image.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, String>,
+    /// Done by stand-ins for the vendor's tools: nothing in it is real.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stand_ins: bool,
     /// Sentences that the user should read: no sandbox here, a file left out, a limit of the flow.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,

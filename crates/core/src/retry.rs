@@ -58,6 +58,8 @@ pub fn delay(cause: CauseKind, tries: u32) -> Option<Duration> {
         | CauseKind::TimeLimit
         | CauseKind::OutputLimit
         | CauseKind::OutOfMemory
+        | CauseKind::Image
+        | CauseKind::Access
         | CauseKind::NotExecutable
         | CauseKind::CorruptContent => return None,
     };

@@ -107,8 +107,17 @@ pub struct Stage {
     /// How many attempts were ever begun; the number of the latest. It never goes back, not even
     /// when the stage is entered again, so that it fences every older attempt.
     pub attempts: u32,
+    /// How often what the stage asks of a service outside was to be asked anew: all attempts of one
+    /// round ask for the same thing under the same token, and so get it once.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub round: u32,
     /// How many attempts have failed since the stage was last entered, and of what.
     pub tries: Tries,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_first(round: &u32) -> bool {
+    *round == 0
 }
 
 /// What happens to a stage.
@@ -178,6 +187,7 @@ impl Stage {
             name,
             state: StageState::Waiting,
             attempts: 0,
+            round: 0,
             tries: Tries::default(),
         }
     }
@@ -289,12 +299,15 @@ pub fn apply(stage: &Stage, event: Event, now_ms: i64) -> Result<Stage, Rejected
         },
         (Succeeded { .. } | Failed { .. } | Cancelled, Event::Reentered) => {
             next.tries = Tries::default();
+            next.round += u32::from(is_answered(&stage.state));
             Queued {
                 not_before_ms: now_ms,
             }
         }
         (Succeeded { .. } | Failed { .. } | Cancelled | Waiting, Event::Reset) => {
             next.tries = Tries::default();
+            // Its input will be another one.
+            next.round += u32::from(!matches!(stage.state, Waiting));
             Waiting
         }
         (state, event) => {
@@ -305,6 +318,16 @@ pub fn apply(stage: &Stage, event: Event, now_ms: i64) -> Result<Stage, Rejected
         }
     };
     Ok(next)
+}
+
+/// Whether a service outside has given its last word, so that the same question would get the same answer.
+/// Whoever was cut off before, by a limit, a lost login or a cancel, goes on waiting for it.
+fn is_answered(state: &StageState) -> bool {
+    match state {
+        StageState::Succeeded { .. } => true,
+        StageState::Failed { cause, .. } => cause.kind == CauseKind::Image,
+        _ => false,
+    }
 }
 
 /// Fences: what an attempt says counts only while it is the running one.

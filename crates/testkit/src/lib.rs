@@ -7,6 +7,7 @@
     reason = "a test ends by panic, and says on standard error why"
 )]
 
+pub mod aws;
 pub mod fuzz;
 pub mod process;
 pub mod server;

@@ -22,6 +22,9 @@ use tokio_util::sync::CancellationToken;
 /// How long the server may hold a claim back.
 const CLAIM_WAIT: Duration = Duration::from_secs(30);
 
+/// Stages at once that mostly wait for a service outside. Each has its files on the disk.
+const WAITING: usize = 256;
+
 /// How often it is looked whether the reason is gone why no stage is taken.
 const REFUSAL_PAUSE: Duration = Duration::from_secs(5);
 
@@ -91,6 +94,8 @@ struct Agent {
 struct Slot {
     stages: Vec<StageName>,
     device: Option<Device>,
+    /// How many stages it has at the same time.
+    at_once: usize,
 }
 
 impl Agent {
@@ -103,15 +108,24 @@ impl Agent {
         let plain = |stages: &[StageName]| Slot {
             stages: wanted(stages),
             device: None,
+            at_once: 1,
         };
-        let make = std::iter::repeat_n(plain(&[StageName::Make, StageName::Afi]), config.make_slots);
+        let make = std::iter::repeat_n(plain(&[StageName::Make]), config.make_slots);
+        let waiting = std::iter::once(Slot {
+            at_once: WAITING,
+            ..plain(&[StageName::Afi])
+        });
         let run = std::iter::repeat_n(plain(&[StageName::Run]), config.run_slots);
-        let boards = config.devices.iter().filter(|device| self.is_usable(device));
+        let cards = crate::card::of(&self.machine.sandbox);
+        let boards = config.devices.iter().chain(&cards);
+        let boards = boards.filter(|device| self.is_usable(device));
         let boards = boards.map(|device| Slot {
             stages: wanted(&[StageName::Run]),
             device: Some(device.clone()),
+            at_once: 1,
         });
-        make.chain(run)
+        make.chain(waiting)
+            .chain(run)
             .chain(boards)
             .filter(|slot| !slot.stages.is_empty())
             .collect()
@@ -131,20 +145,26 @@ impl Agent {
         false
     }
 
-    /// Claims and works, one stage after the other.
     async fn fill(self: Arc<Self>, slot: Slot) {
+        let mut beside = JoinSet::new();
+        self.claim_and_work(&slot, &mut beside).await;
+        while beside.join_next().await.is_some_and(passed_on) {}
+    }
+
+    /// Claims and works, one stage after the other; where several fit into the slot, beside the claims.
+    async fn claim_and_work(self: &Arc<Self>, slot: &Slot, beside: &mut JoinSet<()>) {
         let mut backoff = Backoff::default();
         while !self.enough.is_cancelled() {
             if let Some(why) = self.machine.refusal() {
                 tokio::select! {
                     () = self.enough.cancelled() => return,
-                    () = self.refuse(&slot, why) => continue,
+                    () = self.refuse(slot, why) => continue,
                 }
             }
             self.takes_again();
             let claimed = tokio::select! {
                 () = self.enough.cancelled() => return,
-                claimed = self.claim(&slot) => claimed,
+                claimed = self.claim(slot) => claimed,
             };
             match claimed {
                 Ok(None) => backoff = Backoff::default(),
@@ -159,7 +179,14 @@ impl Agent {
                         self.hand_back(&assignment).await;
                         return;
                     }
-                    self.work(&slot, assignment).await;
+                    if slot.at_once == 1 {
+                        self.work(slot, assignment).await;
+                        continue;
+                    }
+                    let (agent, slot) = (self.clone(), slot.clone());
+                    let most = slot.at_once;
+                    beside.spawn(async move { agent.work(&slot, assignment).await });
+                    while beside.len() >= most && beside.join_next().await.is_some_and(passed_on) {}
                 }
                 Err(error) => {
                     self.server_is_away(&error);
@@ -208,6 +235,9 @@ impl Agent {
 
     fn offer(&self, slot: &Slot) -> ClaimRequest {
         let mut labels = self.labels.borrow().clone();
+        if self.machine.config.stand_ins {
+            labels.push(Label::tool("stand-ins", None));
+        }
         let board = slot.device.iter().flat_map(|device| &device.labels);
         labels.extend(board.cloned().map(Label));
         ClaimRequest {
@@ -298,4 +328,14 @@ impl Agent {
             });
         }
     }
+}
+
+/// That a stage's task has ended; its panic is this one's.
+fn passed_on(ended: Result<(), tokio::task::JoinError>) -> bool {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
+    }
+    true
 }

@@ -50,6 +50,8 @@ pub struct Config {
     pub cache_bytes: u64,
     /// The command that starts the role of the supervisor: `["/proc/self/exe", "supervise"]`.
     pub supervisor: Vec<OsString>,
+    /// The vendor's tools are stand-ins here; every result says so.
+    pub stand_ins: bool,
     /// Take one stage, do it, and end.
     pub once: bool,
     /// The stages to take at all.
@@ -130,6 +132,7 @@ impl Config {
             shared_blobs: None,
             cache_bytes: 20 << 30,
             supervisor: vec!["/proc/self/exe".into(), "supervise".into()],
+            stand_ins: false,
             once: false,
             stages: StageName::ALL.to_vec(),
             shutdown_wait: Duration::ZERO,
@@ -140,10 +143,27 @@ impl Config {
     }
 }
 
+/// Where the client of AWS looks, and the variables that name another place.
+const LOGIN_FILES: [(&str, &str); 2] = [
+    ("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"),
+    ("AWS_CONFIG_FILE", ".aws/config"),
+];
+
 /// Those variables that are text.
 fn own_environment() -> BTreeMap<String, String> {
     let text = |text: OsString| text.into_string().ok();
-    std::env::vars_os()
+    let all = std::env::vars_os();
+    let mut all: BTreeMap<String, String> = all
         .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
-        .collect()
+        .collect();
+    let home = all.get("HOME").cloned();
+    // A step has another home, in which the client of AWS would look in vain.
+    for (name, file) in LOGIN_FILES {
+        let found = home.iter().map(|home| format!("{home}/{file}"));
+        let found = found.filter(|path| std::path::Path::new(path).is_file());
+        for path in found {
+            all.entry(name.to_owned()).or_insert(path);
+        }
+    }
+    all
 }

@@ -11,6 +11,7 @@
 pub mod agent;
 pub mod backoff;
 pub mod board;
+mod card;
 pub mod cgroup;
 pub mod config;
 pub mod contents;

@@ -14,9 +14,12 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::Command;
+use tokio::sync::Semaphore;
 
 /// How long Verilator may take to say where its files are.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// They copy files and ask for a line of text.
+const ASKING: usize = 4;
 
 /// One worker on one machine.
 #[derive(Debug)]
@@ -30,6 +33,8 @@ pub struct Machine {
     pub contents: Contents,
     /// What virtual boards are built with.
     pub board_tools: Tools,
+    /// Places for the programs of stages that wait for a service outside: those may be many at once.
+    pub asking: Semaphore,
 }
 
 impl Machine {
@@ -68,6 +73,7 @@ impl Machine {
             cgroups,
             contents,
             board_tools,
+            asking: Semaphore::new(ASKING),
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod dry_run;
 mod failure;
+mod poll;
 mod program;
 mod results;
 mod stage;

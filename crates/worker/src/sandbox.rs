@@ -172,6 +172,15 @@ impl Sandbox {
         entries.map(|(name, value)| (name.to_owned(), value)).into()
     }
 
+    /// The same for a program outside of the sandbox: with the folders as this machine has them.
+    pub fn environment_outside(&self, attempt: &AttemptFolder) -> BTreeMap<String, String> {
+        let folders = [("HOME", attempt.home()), ("TMPDIR", attempt.temporary())];
+        let folders = folders.map(|(name, path)| (name.to_owned(), path.to_string_lossy().into_owned()));
+        let mut env = self.environment(attempt);
+        env.extend(folders);
+        env
+    }
+
     /// The command that runs `argv` (its first word a path that steps see) with the environment `env`
     /// in `folder`, a path as steps see it.
     pub fn wrap(
@@ -195,6 +204,16 @@ impl Sandbox {
                 folder: PathBuf::from("/"),
                 is_sandboxed: true,
             },
+        }
+    }
+
+    /// A program of the machine as it is to be started outside of every sandbox.
+    pub fn outside(argv: Vec<String>, env: BTreeMap<String, String>) -> Wrapped {
+        Wrapped {
+            argv,
+            env,
+            folder: PathBuf::from("/"),
+            is_sandboxed: false,
         }
     }
 

@@ -31,7 +31,14 @@ struct Tool {
 const VENDOR: &str = "";
 
 /// What is no program but a folder that a variable names, with a file in it.
-const KITS: [(&str, &str, &str); 1] = [("aws-fpga", "AWS_FPGA_REPO_DIR", "sdaccel_setup.sh")];
+const KITS: [(&str, &str, &str); 3] = [
+    ("aws-fpga", "AWS_FPGA_REPO_DIR", "sdaccel_setup.sh"),
+    ("aws-fpga-hdk", "AWS_FPGA_REPO_DIR", "hdk_setup.sh"),
+    ("aws-fpga-sdk", "AWS_FPGA_REPO_DIR", "sdk_setup.sh"),
+];
+
+/// The first release of Vitis whose `v++` has no software emulation any more.
+const WITHOUT_SW_EMU: (u32, u32) = (2024, 2);
 
 const fn tool(
     name: &'static str,
@@ -48,7 +55,7 @@ const fn tool(
 }
 
 /// The options were tried with Debian 12's packages; those of the ECP5 with YoWASP's.
-static TOOLS: [Tool; 23] = [
+static TOOLS: [Tool; 24] = [
     tool("yosys", &["yosys"], Some("-V"), "yosys"),
     tool(
         "nextpnr-ice40",
@@ -102,6 +109,7 @@ static TOOLS: [Tool; 23] = [
     tool("xocc", &["xocc"], Some("--version"), VENDOR),
     tool("vitis", &["v++"], Some("--version"), VENDOR),
     tool("vivado", &["vivado"], Some("-version"), VENDOR),
+    tool("aws", &["aws"], Some("--version"), "awscli"),
 ];
 
 /// The labels of the tools that steps on this machine can start, sorted.
@@ -113,8 +121,20 @@ pub async fn detect(sandbox: &Sandbox) -> Vec<Label> {
         .collect()
         .await;
     labels.extend(kits(sandbox));
+    labels.extend(sw_emu(&labels));
     labels.sort_unstable();
     labels
+}
+
+/// Whether `v++` still has software emulation, as far as its version tells.
+fn sw_emu(labels: &[Label]) -> Option<Label> {
+    let version = labels
+        .iter()
+        .find_map(|label| label.0.strip_prefix("tool:vitis="))?;
+    let (year, rest) = version.split_once('.')?;
+    let release = rest.split('.').next()?;
+    let is_older = (year.parse::<u32>().ok()?, release.parse::<u32>().ok()?) < WITHOUT_SW_EMU;
+    is_older.then(|| Label::tool("vitis-sw_emu", None))
 }
 
 fn kits(sandbox: &Sandbox) -> impl Iterator<Item = Label> {
@@ -199,6 +219,13 @@ fn version(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn software_emulation_is_offered_by_the_releases_that_have_it() {
+        let offered = |version| sw_emu(&[Label::tool("vitis", version)]).is_some();
+        assert!(offered(Some("2022.1")) && offered(Some("2024.1")));
+        assert!(!offered(Some("2024.2")) && !offered(Some("2025.1")) && !offered(None));
+    }
 
     #[test]
     fn versions_are_read_from_what_the_tools_print() {

@@ -1,7 +1,7 @@
 //! Plans for a design that lies in one folder of the workspace: its author named files as they are
 //! seen from there.
 
-use crate::plan::{Plan, Step};
+use crate::plan::{Plan, Poll, Step};
 
 /// The plan carried out in a folder of the workspace.
 pub(super) fn moved(mut plan: Plan, folder: &str) -> Plan {
@@ -15,7 +15,7 @@ pub(super) fn moved(mut plan: Plan, folder: &str) -> Plan {
         stage.discard.iter_mut().for_each(prefix);
         for step in &mut stage.steps {
             match step {
-                Step::Run(run) => {
+                Step::Run(run) | Step::Poll(Poll { ask: run, .. }) => {
                     run.folder = folder.to_owned();
                     run.makes.iter_mut().for_each(prefix);
                     run.stdout_to.iter_mut().for_each(prefix);

@@ -1,14 +1,19 @@
 //! Toolchains: each has one file and one pure function from a job's options and design to its plan.
 
+mod afi;
+mod card;
 mod f1;
+mod f2;
 mod folder;
 mod make;
 pub mod open;
 mod prefix;
 mod sdsoc;
 mod vendor;
+mod vitis;
 
 use crate::design::Design;
+use crate::label::Label;
 use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -79,6 +84,22 @@ pub struct FlowSettings {
     pub default_platform: String,
     /// Of F1 jobs that name none (`DEFAULT_F1_MODE`).
     pub default_f1_mode: String,
+    /// Of Vitis jobs that name none (`DEFAULT_VITIS_PLATFORM`).
+    pub default_vitis_platform: String,
+    /// Where images are made: the bucket and its folders (`S3_BUCKET`, `S3_DCP`, `S3_LOG`).
+    pub s3_bucket: Option<String>,
+    pub s3_dcp: String,
+    pub s3_log: String,
+    /// From one question after an image to the next, in seconds (`AFI_CHECK_INTERVAL`).
+    pub afi_check_interval_s: u64,
+    /// How long an image is waited for, in seconds (`AFI_TIMEOUT`).
+    pub afi_time_limit_s: u64,
+    /// The scripts that set up the tools, as paths on workers in which `$NAME` is a variable of theirs.
+    pub f1_setup: String,
+    pub f2_setup: String,
+    pub f2_sdk_setup: String,
+    pub vitis_setup: Vec<String>,
+    pub xrt_setup: String,
     /// For the compilation of one source by a vendor's tool, in seconds (`COMPILE_TIMEOUT`).
     pub compile_time_limit_s: u64,
     /// For a whole make stage, in seconds (`SYNTHESIS_TIMEOUT`).
@@ -105,6 +126,17 @@ impl Default for FlowSettings {
             make_conf_vars: names.map(str::to_owned).to_vec(),
             default_platform: "zed".into(),
             default_f1_mode: "sw_emu".into(),
+            default_vitis_platform: "xilinx_u250_gen3x16_xdma_4_1_202210_1".into(),
+            s3_bucket: None,
+            s3_dcp: "DCPs".into(),
+            s3_log: "SDAccel_log".into(),
+            afi_check_interval_s: 300,
+            afi_time_limit_s: 21_600,
+            f1_setup: "$AWS_FPGA_REPO_DIR/sdaccel_setup.sh".into(),
+            f2_setup: "$AWS_FPGA_REPO_DIR/hdk_setup.sh".into(),
+            f2_sdk_setup: "$AWS_FPGA_REPO_DIR/sdk_setup.sh".into(),
+            vitis_setup: Vec::new(),
+            xrt_setup: "/opt/xilinx/xrt/setup.sh".into(),
             compile_time_limit_s: 120,
             make_time_limit_s: 20_000,
             run_time_limit_s: 9_000,
@@ -147,10 +179,6 @@ pub enum PlanError {
         "the file `{path}` cannot be named to a tool, since its name {why}: rename it with letters, digits and `_ . - + = ,`"
     )]
     UnsafeName { path: String, why: String },
-    #[error(
-        "the toolchain `{flow}` cannot be had in this version: choose another with the option `toolchain`, as in `toolchain=open`"
-    )]
-    NoFlow { flow: Flow },
     #[error("{what} cannot be had with {with}: {remedy}")]
     Contradiction {
         what: String,
@@ -163,11 +191,23 @@ pub enum PlanError {
 pub fn plan(options: &JobOptions, design: &Design, settings: &FlowSettings) -> Result<Plan, PlanError> {
     let plan = match toolchain(options, settings)? {
         Flow::Open => open::plan(options, design, settings)?,
-        Flow::F1 => vendor::plan(options, design, settings, f1::plan)?,
-        Flow::Sdsoc => vendor::plan(options, design, settings, sdsoc::plan)?,
-        flow @ (Flow::F2 | Flow::Vitis) => return Err(PlanError::NoFlow { flow }),
+        Flow::F1 => vendor::plan(options, design, settings, &[], f1::plan)?,
+        Flow::Sdsoc => vendor::plan(options, design, settings, &[], sdsoc::plan)?,
+        Flow::F2 => vendor::plan(
+            options,
+            design,
+            settings,
+            &f2::OPTIONS,
+            |read, design, settings| f2::plan(options, read, design, settings),
+        )?,
+        Flow::Vitis => vendor::plan(options, design, settings, &[], vitis::plan)?,
     };
     Ok(prefix::put(plan, settings))
+}
+
+/// Whether tools that workers offer now can do a plan's work, as far as their versions tell.
+pub fn check_offered(plan: &Plan, labels: &[Label]) -> Result<(), PlanError> {
+    vitis::check_offered(plan, labels)
 }
 
 fn toolchain(options: &JobOptions, settings: &FlowSettings) -> Result<Flow, PlanError> {

@@ -39,7 +39,7 @@ pub(super) fn plan(options: &Options, design: &Design, settings: &FlowSettings) 
             )
         }
         None => {
-            let hardware = hardware(options, design)?;
+            let hardware = hardware(options, design, "sds++")?;
             decisions.insert("workflow".to_owned(), "built-in".to_owned());
             decisions.insert("hardware".to_owned(), hardware.decision());
             (hardware.steps(options, platform, design, settings), &["mode"][..])
@@ -67,14 +67,18 @@ fn by_makefile(options: &Options, platform: &str, settings: &FlowSettings) -> Ru
 }
 
 /// The function that becomes hardware.
-struct Hardware<'a> {
+pub(super) struct Hardware<'a> {
     /// Its name, and of the file that holds it without the ending.
-    function: &'a str,
+    pub(super) function: &'a str,
     others: Vec<&'a str>,
 }
 
 /// The first source directly in the design's folder, in the order of the names, that is not the host's.
-fn hardware<'a>(options: &Options, design: &'a Design) -> Result<Hardware<'a>, PlanError> {
+pub(super) fn hardware<'a>(
+    options: &Options,
+    design: &'a Design,
+    tool: &str,
+) -> Result<Hardware<'a>, PlanError> {
     let sources = design.paths().filter(|path| !path.contains('/'));
     let bases = sources.filter_map(|path| path.strip_suffix(".cpp"));
     let mut bases = bases.filter(|base| *base != "main");
@@ -87,7 +91,7 @@ fn hardware<'a>(options: &Options, design: &'a Design) -> Result<Hardware<'a>, P
     if !is_identifier(function) {
         return Err(PlanError::Contradiction {
             what: format!("`{}.cpp` as hardware source file", vendor::shown(function)),
-            with: "`sds++`, which takes its name for the name of the function in it".into(),
+            with: format!("`{tool}`, which takes its name for the name of the function in it"),
             remedy: "name file and function alike, with letters, digits and `_`".into(),
         });
     }
@@ -115,7 +119,7 @@ fn hardware<'a>(options: &Options, design: &'a Design) -> Result<Hardware<'a>, P
 }
 
 impl Hardware<'_> {
-    fn decision(&self) -> String {
+    pub(super) fn decision(&self) -> String {
         match self.others.len() {
             0 => format!("{}.cpp (the one beside {HOST})", self.function),
             more => format!(

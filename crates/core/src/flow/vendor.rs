@@ -3,9 +3,11 @@
 
 mod failure;
 mod option;
+mod setup;
 
 pub(super) use failure::{host, tools as failures};
-pub(super) use option::{Options, shown};
+pub(super) use option::{Options, shown, words};
+pub(super) use setup::{NOT_SET_UP, SetUp};
 
 use super::{FlowSettings, JobOptions, PlanError, folder, make};
 use crate::design::Design;
@@ -27,14 +29,15 @@ const INHERITED: [&str; 8] = [
     "AWS_FPGA_REPO_DIR",
 ];
 
-/// The plan that `here` makes where the design's files lie.
+/// The plan that `here` makes where the design's files lie; `own` are the options that only it has.
 pub(super) fn plan(
     given: &JobOptions,
     design: &Design,
     settings: &FlowSettings,
+    own: &[&'static str],
     here: impl Fn(&Options, &Design, &FlowSettings) -> Result<Plan, PlanError>,
 ) -> Result<Plan, PlanError> {
-    let options = Options::read(given)?;
+    let options = Options::read(given, own)?;
     match design.only_folder() {
         None => here(&options, design, settings),
         Some(inner) => {
@@ -69,6 +72,11 @@ pub(super) fn tool<A: Into<String>>(title: &str, argv: impl IntoIterator<Item = 
     run.inherit = INHERITED.map(str::to_owned).to_vec();
     run.failures = failures();
     run
+}
+
+/// A command behind the operator's prefix, where that does not stand at its beginning.
+pub(super) fn prefixed(command: Vec<String>, settings: &FlowSettings) -> Vec<String> {
+    settings.command_prefix.iter().cloned().chain(command).collect()
 }
 
 /// The call of make with these variables, the empty ones left out as the original did.

@@ -200,3 +200,27 @@ fn every_state_takes_or_rejects_every_event_as_the_table_says() {
     }
     insta::assert_snapshot!("transitions", table);
 }
+
+#[test]
+fn what_was_asked_of_a_service_is_asked_anew_only_when_it_was_answered_or_the_input_changes() {
+    let entered = |state: StageState, event: Event| {
+        let stage = Stage {
+            state,
+            ..Stage::new(StageName::Afi)
+        };
+        apply(&stage, event, NOW_MS).expect("it fits").round
+    };
+    let failed = |kind| StageState::Failed {
+        cause: Cause::new(kind, "why"),
+        tree: None,
+    };
+    assert_eq!(entered(failed(CauseKind::Access), Event::Reentered), 0);
+    assert_eq!(entered(failed(CauseKind::TimeLimit), Event::Reentered), 0);
+    assert_eq!(entered(StageState::Cancelled, Event::Reentered), 0);
+    assert_eq!(entered(failed(CauseKind::Image), Event::Reentered), 1);
+    assert_eq!(
+        entered(StageState::Succeeded { tree: tree(7) }, Event::Reentered),
+        1
+    );
+    assert_eq!(entered(failed(CauseKind::Access), Event::Reset), 1);
+}

@@ -3,12 +3,47 @@
 use crate::design::{design, options, planned};
 use polyphemus_core::cause::CauseKind;
 use polyphemus_core::design::Design;
-use polyphemus_core::flow::{FlowSettings, plan};
-use polyphemus_core::plan::Step;
+use polyphemus_core::flow::{FlowSettings, check_offered, plan};
+use polyphemus_core::label::Label;
+use polyphemus_core::plan::{Plan, Step};
 use std::fmt::Write as _;
 
 const SDSOC: (&str, &str) = ("toolchain", "sdsoc");
 const F1: (&str, &str) = ("toolchain", "f1");
+const F2: (&str, &str) = ("toolchain", "f2");
+const VITIS: (&str, &str) = ("toolchain", "vitis");
+
+/// Of a server with a bucket.
+fn with_bucket(design: &Design, given: &[(&str, &str)]) -> Plan {
+    let settings = FlowSettings {
+        s3_bucket: Some("designs".into()),
+        ..FlowSettings::default()
+    };
+    plan(&options(given), design, &settings).expect("a plan")
+}
+
+/// Only what is run: stage, needs, and each command line.
+fn commands(plan: &Plan) -> String {
+    let mut told = String::new();
+    for stage in &plan.stages {
+        let needs: Vec<&str> = stage.needs.iter().map(|need| need.0.as_str()).collect();
+        let _ = writeln!(told, "{} {}", stage.name, needs.join(" "));
+        for step in &stage.steps {
+            let (run, how) = match step {
+                Step::Run(run) => (run, ""),
+                Step::Poll(poll) => (&poll.ask, "again and again: "),
+                Step::Load(_) => continue,
+            };
+            let env: String = run
+                .env
+                .iter()
+                .map(|(name, value)| format!("{name}={value} "))
+                .collect();
+            let _ = writeln!(told, "    {how}{env}{}", run.argv.join(" "));
+        }
+    }
+    told
+}
 
 fn vsadd() -> Design {
     design(&[
@@ -57,6 +92,115 @@ fn f1_emulates_by_a_makefile() {
 }
 
 #[test]
+fn f1_goes_on_to_the_image_and_the_card() {
+    insta::assert_json_snapshot!(with_bucket(&with_makefile(), &[F1, ("mode", "hw")]));
+}
+
+#[test]
+fn every_vendors_flow_runs_these_commands() {
+    let logic = design(&[("design/cl_sum.sv", ""), ("main.cpp", "")]);
+    let configured = design(&[
+        ("vadd.cpp", ""),
+        ("main.cpp", ""),
+        ("link.cfg", ""),
+        ("compile.cfg", ""),
+    ]);
+    let u200 = (
+        "platform",
+        "/opt/xilinx/platforms/xilinx_u200_xdma_201820_1/xilinx_u200_xdma_201820_1.xpfm",
+    );
+    let cases = [
+        (vsadd(), vec![F1]),
+        (vsadd(), vec![F1, ("mode", "estimate")]),
+        (vsadd(), vec![F1, ("mode", "hw")]),
+        (logic.clone(), vec![F2, ("hdkflags", "--aws_clk_gen")]),
+        (
+            logic,
+            vec![F2, ("allow_timing_violation", "1"), ("skipexec", "1")],
+        ),
+        (with_makefile(), vec![F2]),
+        (configured.clone(), vec![VITIS]),
+        (configured.clone(), vec![VITIS, ("mode", "hw"), u200]),
+        (
+            configured.clone(),
+            vec![VITIS, ("mode", "sw_emu"), ("skipexec", "1")],
+        ),
+        (configured, vec![VITIS, ("mode", "estimate")]),
+        (
+            with_makefile(),
+            vec![VITIS, ("mode", "hw_emu"), ("directives", "$(shell id)")],
+        ),
+    ];
+    let mut told = String::new();
+    for (design, given) in cases {
+        let _ = writeln!(told, "{given:?}\n{}", commands(&with_bucket(&design, &given)));
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn software_emulation_is_refused_where_no_workers_vitis_has_it() {
+    let plan = with_bucket(&vsadd(), &[VITIS, ("mode", "sw_emu")]);
+    let offered = |labels: &[&str]| {
+        let labels: Vec<Label> = labels.iter().map(|&label| Label(label.to_owned())).collect();
+        check_offered(&plan, &labels).map_err(|error| error.to_string())
+    };
+    assert_eq!(offered(&[]), Ok(()), "a worker may come");
+    assert_eq!(offered(&["tool:vitis=2023.2", "tool:vitis-sw_emu"]), Ok(()));
+    let refused = offered(&["tool:vitis=2025.1"]).expect_err("it cannot be had");
+    assert!(
+        refused.contains("tool:vitis=2025.1") && refused.contains("hw_emu"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn the_words_of_aws_tell_why_there_is_no_image() {
+    let plan = with_bucket(&with_makefile(), &[F1, ("mode", "hw")]);
+    let Some(Step::Poll(poll)) = plan.stages[1].steps.last() else {
+        panic!("{plan:?}");
+    };
+    let is = |pattern: &str, line: &str| regex::Regex::new(pattern).expect("it is one").is_match(line);
+    let kind = |line: &str| {
+        let mut rules = poll.ask.failures.iter();
+        let rule = rules
+            .find(|rule| rule.exit_code.is_none() && rule.line.as_ref().is_some_and(|one| is(one, line)));
+        rule.map(|rule| rule.kind)
+    };
+    let said = |code: &str| {
+        format!("An error occurred ({code}) when calling the DescribeFpgaImages operation: text")
+    };
+    for (line, expected) in [
+        (
+            "AFI status: failed UNKNOWN_BITSTREAM_GENERATE_ERROR".to_owned(),
+            CauseKind::Image,
+        ),
+        ("AFI status: unavailable ".to_owned(), CauseKind::Image),
+        (said("InvalidFpgaImageID.NotFound"), CauseKind::Image),
+        (said("RequestExpired"), CauseKind::Access),
+        (said("ExpiredToken"), CauseKind::Access),
+        (said("UnauthorizedOperation"), CauseKind::Access),
+        (
+            "Unable to locate credentials. You can configure credentials by running \"aws configure\"."
+                .to_owned(),
+            CauseKind::Access,
+        ),
+        (said("RequestLimitExceeded"), CauseKind::WorkerTrouble),
+        (said("InvalidParameterValue"), CauseKind::Image),
+    ] {
+        assert_eq!(kind(&line), Some(expected), "{line}");
+    }
+    for line in [
+        "AFI status: pending ",
+        &said("RequestLimitExceeded"),
+        "Could not connect to the endpoint URL: \"http://x/\"",
+    ] {
+        assert!(is(&poll.pending, line), "{line}");
+    }
+    assert!(is(&poll.done, "AFI status: available ") && !is(&poll.pending, &said("RequestExpired")));
+}
+
+#[test]
 fn f1_estimates_behind_a_prefix_without_asking_for_make() {
     let settings = FlowSettings {
         command_prefix: vec!["onxilinx.sh".into()],
@@ -95,10 +239,24 @@ fn what_cannot_be_had_is_refused_with_a_sentence() {
         (vsadd(), vec![SDSOC, skip, ("seed", "1")]),
         (vsadd(), vec![SDSOC, skip, ("make", "1")]),
         (with_makefile(), vec![F1, ("mode", "hw")]),
-        (with_makefile(), vec![F1, ("make", "0")]),
-        (vsadd(), vec![F1]),
-        (with_makefile(), vec![("toolchain", "f2")]),
-        (with_makefile(), vec![("toolchain", "vitis")]),
+        (only("vsadd.cpp"), vec![F1]),
+        (only("cl_a.v"), vec![F2]),
+        (design(&[("design/top.v", ""), ("README", "")]), vec![F2]),
+        (
+            design(&[("design/cl_a.v", ""), ("design/cl_b.sv", ""), ("README", "")]),
+            vec![F2],
+        ),
+        (with_makefile(), vec![F2, ("mode", "hw_emu")]),
+        (vsadd(), vec![F2, ("cl", "a;b")]),
+        (
+            vsadd(),
+            vec![
+                VITIS,
+                ("mode", "hw"),
+                ("platform", "xilinx_aws-vu47p-f2_202410_1"),
+            ],
+        ),
+        (vsadd(), vec![VITIS, ("allow_timing_violation", "1")]),
     ];
     let mut told = String::new();
     for (design, given) in cases {

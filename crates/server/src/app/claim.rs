@@ -129,6 +129,14 @@ impl App {
                 "job {id} has no tree for its stage {stage}; submit it again"
             ))
         })?;
+        let before = changed.new.iter().take_while(|row| row.stage.name != stage);
+        let told = before.filter_map(|row| row.result.as_ref());
+        let values = told.flat_map(|result| result.values.clone()).collect();
+        let round = stages
+            .iter()
+            .find(|one| one.name == stage)
+            .map_or(0, |one| one.round);
+        let token = format!("polyphemus-{id}-{stage}-{round}");
         let mut written = vec![format!("acquired in state {}", changed.before)];
         written.extend(lines(&changed));
         let mut log = self.0.logs.lock(&id).await;
@@ -147,6 +155,8 @@ impl App {
             tree: tree.clone(),
             log_offset,
             lease_ms: u64::try_from(self.0.config.lease.as_millis()).unwrap_or(u64::MAX),
+            token,
+            values,
         })
     }
 }

@@ -160,6 +160,8 @@ impl App {
             bitstream: result.bitstream,
             device: result.device,
             make_conf: result.make_conf,
+            values: result.values,
+            stand_ins: result.stand_ins,
         }
     }
 }

@@ -7,7 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use polyphemus_api::job::{Submitted, TITLE_CHARS};
 use polyphemus_artifacts::{BlobHash, Blobs, Entry, Tree};
 use polyphemus_core::design::{Design, DesignFile, wants_text};
-use polyphemus_core::flow;
+use polyphemus_core::flow::{self, Flow};
 use polyphemus_core::{JobId, Plan, TreeHash};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -44,6 +44,12 @@ impl App {
         let design = design(&blobs, &submission.tree).await?;
         let plan = flow::plan(&submission.options, &design, &self.0.config.flow);
         // What was stored for a job that does not come to be is of no use any more.
+        let plan = plan.and_then(|plan| {
+            if plan.flow == Flow::Vitis {
+                flow::check_offered(&plan, &self.0.workers.labels())?;
+            }
+            Ok(plan)
+        });
         let mut plan = plan.inspect_err(|_| self.0.trees_dropped.store(true, Ordering::Relaxed))?;
         drop(design);
         plan.notes.splice(0..0, submission.notes.iter().cloned());

@@ -91,6 +91,12 @@ impl Workers {
             .collect()
     }
 
+    /// What all of them offer together.
+    pub(super) fn labels(&self) -> Vec<Label> {
+        let workers = self.lock();
+        workers.values().flat_map(|known| known.labels.clone()).collect()
+    }
+
     /// Each with the reason why it takes no stage now.
     fn list(&self) -> Vec<(WorkerRow, Option<String>)> {
         let workers = self.lock();

@@ -3,8 +3,8 @@
 
 use super::python::Value;
 use super::values::{
-    Values, boolean, command, days, extensions, filled, integer, link, one_of, path_inside, put, seconds,
-    slots, text, texts, texts_or_text, toolchain, words,
+    Values, boolean, bucket, command, days, extensions, filled, folder, integer, link, one_of, path_inside,
+    put, seconds, slots, text, texts, texts_or_text, toolchain, words,
 };
 
 /// A key of `polyphemus.cfg`.
@@ -66,6 +66,8 @@ const fn idle(
 }
 
 const TEXT: &str = "a text";
+const FOLDER: &str = "a folder's name of letters, digits and ._-/";
+const SCRIPT: &str = "a path on workers; $NAME in it is a variable of theirs";
 const TEXTS: &str = "a list of texts";
 const BOOLEAN: &str = "True or False";
 const BYTES: &str = "a number of bytes, at least 1";
@@ -76,8 +78,6 @@ const SANDBOXES: [&str; 3] = ["auto", "off", "required"];
 const MODES: [&str; 3] = ["sw_emu", "hw_emu", "hw"];
 const DAY: u64 = 86_400;
 const YEAR: u64 = 365 * DAY;
-
-const FOR_F1: &str = "this version has no flow for Amazon's F1";
 
 /// Those of the server, of its worker, and of jobs, and then those of the original that are left.
 #[rustfmt::skip] // One setting is one paragraph, whatever its length.
@@ -126,6 +126,28 @@ pub static SETTINGS: &[Setting] = &[
         |values, value| put(&mut values.default_platform, filled(value))),
     works("DEFAULT_F1_MODE", "'sw_emu', 'hw_emu' or 'hw'", "the mode of F1 jobs that name none",
         |values, value| put(&mut values.default_f1_mode, one_of(value, &MODES))),
+    works("DEFAULT_VITIS_PLATFORM", TEXT, "the platform of Vitis jobs that name none",
+        |values, value| put(&mut values.default_vitis_platform, filled(value))),
+    works("S3_BUCKET", "the name of a bucket, or None", "the bucket that images of F1 and F2 are made in; without one they are not",
+        |values, value| put(&mut values.s3_bucket, bucket(value))),
+    works("S3_DCP", FOLDER, "the folder of the bucket for designs",
+        |values, value| put(&mut values.s3_dcp, folder(value))),
+    works("S3_LOG", FOLDER, "the folder of the bucket for the logs of images",
+        |values, value| put(&mut values.s3_log, folder(value))),
+    works("AFI_CHECK_INTERVAL", UP_TO_A_DAY, "how often it is asked whether an image is ready",
+        |values, value| put(&mut values.afi_check_interval_s, integer(value, 1, DAY))),
+    works("AFI_TIMEOUT", UP_TO_A_YEAR, "how long an image is waited for",
+        |values, value| put(&mut values.afi_time_limit_s, integer(value, 1, YEAR))),
+    works("F1_SETUP", SCRIPT, "the script that sets up SDAccel for F1, and AWS_PLATFORM",
+        |values, value| put(&mut values.f1_setup, filled(value))),
+    works("F2_SETUP", SCRIPT, "the script that sets up the hardware development kit of F2",
+        |values, value| put(&mut values.f2_setup, filled(value))),
+    works("F2_SDK_SETUP", SCRIPT, "the script that sets up the kit for runs on F2",
+        |values, value| put(&mut values.f2_sdk_setup, filled(value))),
+    works("VITIS_SETUP", "a list of texts, or one text", "the scripts that set up Vitis and XRT, where the worker's environment does not",
+        |values, value| put(&mut values.vitis_setup, texts_or_text(value))),
+    works("XRT_SETUP", "a text", "the script that sets up XRT for runs on cards; none if it is empty",
+        |values, value| put(&mut values.xrt_setup, text(value))),
     works("UPLOAD_LIMIT_BYTES", BYTES, "the largest upload, packed",
         |values, value| put(&mut values.upload_limit_bytes, bytes(value))),
     works("UNPACK_LIMIT_BYTES", BYTES, "all files of an upload together, unpacked",
@@ -153,14 +175,6 @@ pub static SETTINGS: &[Setting] = &[
     works("IMPORTANT_WORDS", "a list of regular expressions", "lines of the log that match one, in any case, are shown apart",
         |values, value| put(&mut values.site.important_words, words(value))),
 
-    idle("S3_BUCKET", "a text or None", "the bucket that images of F1 are made in", FOR_F1,
-        |_, value| or_none(value, |value| text(value).map(drop))),
-    idle("S3_DCP", TEXT, "the folder of the bucket for design checkpoints", FOR_F1,
-        |_, value| text(value).map(drop)),
-    idle("S3_LOG", TEXT, "the folder of the bucket for logs", FOR_F1,
-        |_, value| text(value).map(drop)),
-    idle("AFI_CHECK_INTERVAL", UP_TO_A_DAY, "how often it is asked whether an image of F1 is ready", FOR_F1,
-        |_, value| integer(value, 1, DAY).map(drop)),
     idle("POLL_MODE", BOOLEAN, "whether workers looked for jobs every two seconds", "workers are told of jobs at once, wherever they are",
         |_, value| boolean(value).map(drop)),
     idle("CONFIG_OPTIONS", "a list or dict", "the options that jobs might have", "the toolchain of a job tells its options",
@@ -169,12 +183,4 @@ pub static SETTINGS: &[Setting] = &[
 
 fn bytes(value: &Value) -> Option<u64> {
     integer(value, 1, i64::MAX as u64)
-}
-
-fn or_none(value: &Value, check: fn(&Value) -> Option<()>) -> Option<()> {
-    if *value == Value::None {
-        Some(())
-    } else {
-        check(value)
-    }
 }

@@ -17,6 +17,8 @@ pub struct SiteSettings {
     pub preview_lines: usize,
     /// `IMPORTANT_WORDS`: a line of a log in which one of these matches is shown apart.
     pub important_words: Vec<String>,
+    /// The vendors' tools are stand-ins: every page says so.
+    pub stand_ins: bool,
 }
 
 impl Default for SiteSettings {
@@ -29,6 +31,7 @@ impl Default for SiteSettings {
             text_extensions: texts(&["c", "cpp", "s", "log", "jou", "tcl", "d", "dat", "rpt", "est"]),
             preview_lines: 500,
             important_words: texts(&["warn", "error", "ignore", "ignoring"]),
+            stand_ins: false,
         }
     }
 }

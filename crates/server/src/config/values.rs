@@ -45,6 +45,19 @@ pub struct Values {
     pub make_conf_vars: Vec<String>,
     pub default_platform: String,
     pub default_f1_mode: String,
+    pub default_vitis_platform: String,
+    pub s3_bucket: Option<String>,
+    pub s3_dcp: String,
+    pub s3_log: String,
+    /// `AFI_CHECK_INTERVAL`.
+    pub afi_check_interval_s: u64,
+    /// `AFI_TIMEOUT`.
+    pub afi_time_limit_s: u64,
+    pub f1_setup: String,
+    pub f2_setup: String,
+    pub f2_sdk_setup: String,
+    pub vitis_setup: Vec<String>,
+    pub xrt_setup: String,
     pub upload_limit_bytes: u64,
     pub unpack_limit_bytes: u64,
     pub unpack_file_limit_bytes: u64,
@@ -69,6 +82,17 @@ impl Values {
                 make_conf_vars: self.make_conf_vars.clone(),
                 default_platform: self.default_platform.clone(),
                 default_f1_mode: self.default_f1_mode.clone(),
+                default_vitis_platform: self.default_vitis_platform.clone(),
+                s3_bucket: self.s3_bucket.clone(),
+                s3_dcp: self.s3_dcp.clone(),
+                s3_log: self.s3_log.clone(),
+                afi_check_interval_s: self.afi_check_interval_s,
+                afi_time_limit_s: self.afi_time_limit_s,
+                f1_setup: self.f1_setup.clone(),
+                f2_setup: self.f2_setup.clone(),
+                f2_sdk_setup: self.f2_sdk_setup.clone(),
+                vitis_setup: self.vitis_setup.clone(),
+                xrt_setup: self.xrt_setup.clone(),
                 compile_time_limit_s: self.compile_time_limit_s,
                 make_time_limit_s: self.make_time_limit_s,
                 run_time_limit_s: self.run_time_limit_s,
@@ -162,6 +186,22 @@ pub(super) fn extensions(value: &Value) -> Option<Vec<String>> {
 /// Regular expressions.
 pub(super) fn words(value: &Value) -> Option<Vec<String>> {
     texts(value).filter(|words| site::important(words).is_ok())
+}
+
+/// `None` of Python, or a name as S3 has it.
+pub(super) fn bucket(value: &Value) -> Option<Option<String>> {
+    if *value == Value::None {
+        return Some(None);
+    }
+    let name = text(value)?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    (name.chars().all(fits) && !name.starts_with('-')).then(|| Some(name).filter(|name| !name.is_empty()))
+}
+
+/// A folder of a bucket.
+pub(super) fn folder(value: &Value) -> Option<String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '/');
+    filled(value).filter(|name| name.chars().all(fits) && !name.starts_with('-'))
 }
 
 /// An address that a page may link to; `None` and the empty text are none.

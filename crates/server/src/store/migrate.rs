@@ -13,6 +13,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (5, include_str!("migrations/0005_lists.sql")),
     (6, include_str!("migrations/0006_ended_jobs.sql")),
     (7, include_str!("migrations/0007_ended_as.sql")),
+    (8, include_str!("migrations/0008_round.sql")),
 ];
 
 /// Refuses a database that is not of exactly this program's schema. Changes nothing.

@@ -57,13 +57,13 @@ queries! {
         not_before_ms, cancel_requested) VALUES ($1, $2, $3, $4, $5, 0, 0, $6, 0)";
     STAGE_LIST_OF_JOB = "SELECT position, name, needs_key, state, attempts, failed_tries, worker, attempt_key,
         lease_until_ms, not_before_ms, cancel_requested, cause, tree, result, started_ms, finished_ms,
-        tries FROM stage WHERE job_seq = $1 ORDER BY position";
+        tries, round FROM stage WHERE job_seq = $1 ORDER BY position";
     /// Guarded: writes nothing when the stage is no longer what was read.
     STAGE_UPDATE = "UPDATE stage SET state = $1, attempts = $2, failed_tries = $3, worker = $4,
         attempt_key = $5, lease_until_ms = $6, not_before_ms = $7, cancel_requested = $8, cause = $9,
         tree = $10, result = $11, started_ms = $12, finished_ms = $13,
-        tries = $14
-        WHERE job_seq = $15 AND position = $16 AND state = $17 AND attempts = $18";
+        tries = $14, round = $15
+        WHERE job_seq = $16 AND position = $17 AND state = $18 AND attempts = $19";
     STAGE_LIST_QUEUED = "SELECT job_seq, position, not_before_ms FROM stage
         WHERE state = 'queued' AND needs_key = $1 AND not_before_ms <= $2
         ORDER BY not_before_ms, job_seq LIMIT $3";

@@ -224,6 +224,7 @@ pub(super) async fn stage_update(
         .bind(to_json(
             &Some(&after.stage.tries).filter(|tries| tries.all() > 0),
         )?)
+        .bind(i64::from(after.stage.round))
         .bind(job_seq)
         .bind(after.position)
         .bind(before.state.word())
@@ -285,6 +286,7 @@ fn read_stage(row: &AnyRow) -> Result<StageRow, StoreError> {
             name: stage_name(row.try_get(1)?)?,
             state,
             attempts,
+            round: number(row.try_get(17)?)?,
             tries,
         },
         needs_key: row.try_get(2)?,

@@ -20,6 +20,8 @@ pub(super) struct ResultCard {
     pub(super) unused: String,
     pub(super) clocks: Vec<ClockLine>,
     pub(super) figures: Vec<FigureLine>,
+    /// Nothing of it is real.
+    pub(super) stand_ins: bool,
 }
 
 #[derive(Debug)]
@@ -91,6 +93,13 @@ impl ResultCard {
         let (used, unused): (Vec<&Utilisation>, Vec<_>) =
             summary.utilisation.iter().partition(|kind| kind.used > 0);
         let verdict = job.stages.iter().rev().find_map(|stage| stage.verdict.as_ref());
+        let told = job.stages.iter().flat_map(|stage| {
+            stage.values.iter().map(|(name, value)| FigureLine {
+                name: name.to_uppercase(),
+                value: value.clone(),
+                tool: stage::title(stage.name).to_owned(),
+            })
+        });
         let card = Self {
             verdict: verdict.map(|verdict| VerdictLine {
                 passed: verdict.passed,
@@ -109,14 +118,16 @@ impl ResultCard {
                 .collect::<Vec<_>>()
                 .join(", "),
             clocks: summary.clocks.iter().map(ClockLine::of).collect(),
-            figures: summary.figures.iter().map(FigureLine::of).collect(),
+            figures: told.chain(summary.figures.iter().map(FigureLine::of)).collect(),
+            stand_ins: job.stages.iter().any(|stage| stage.stand_ins),
         };
         let empty = card.verdict.is_none()
             && card.failure.is_none()
             && card.bitstream.is_none()
             && card.usage.is_empty()
             && card.clocks.is_empty()
-            && card.figures.is_empty();
+            && card.figures.is_empty()
+            && !card.stand_ins;
         (!empty).then_some(card)
     }
 }

@@ -42,6 +42,8 @@ async fn nothing_that_a_user_wrote_becomes_markup() {
         bitstream: Some(format!("{PROBE}.bin")),
         device: Some(PROBE.into()),
         make_conf: [(PROBE.into(), PROBE.into())].into(),
+        values: [(PROBE.into(), PROBE.into())].into(),
+        stand_ins: true,
         notes: vec![PROBE.into()],
         reports: vec![Report {
             format: ReportFormat::NextpnrReport,

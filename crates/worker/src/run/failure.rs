@@ -1,12 +1,15 @@
 //! What the end of a step means: the plan's own rules first, then the causes that every program shares.
 
 use super::program::{Ran, bytes_in_words, seconds};
+use super::stage::Fault;
 use crate::process::End;
 use crate::scan::Scan;
 use crate::workspace::AttemptFolder;
 use polyphemus_core::cause::{Cause, CauseKind};
-use polyphemus_core::plan::{FailureRule, Run};
+use polyphemus_core::plan::{FailureRule, Poll, Run};
 use polyphemus_core::result::Verdict;
+use regex::Regex;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 
@@ -24,6 +27,10 @@ pub(super) struct Judge {
     verdict: Option<(usize, usize)>,
     /// The scan's pattern for lines that tell of trouble in every tool's words.
     trouble: usize,
+    /// What the program is to tell: the name, the expression, and the scan's pattern of it.
+    tells: Vec<(String, Regex, usize)>,
+    /// The scan's patterns of a poll's answers: it is there, and not yet.
+    answers: Option<(usize, usize)>,
 }
 
 /// How programs begin to tell of trouble when no rule of the plan knows them: `error:`, `*** [all]
@@ -36,10 +43,29 @@ const TROUBLE: &str =
 pub(super) struct Judged {
     pub(super) outcome: Result<(), Cause>,
     pub(super) verdict: Option<Verdict>,
+    /// Values by their names.
+    pub(super) told: BTreeMap<String, String>,
+}
+
+/// What a question of a poll has brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    Done,
+    /// No answer yet, in the words of whoever was asked.
+    Pending(String),
+    Failed(Cause),
 }
 
 impl Judge {
     pub(super) fn new(run: &Run) -> Result<Self, regex::Error> {
+        Self::with(run, None)
+    }
+
+    pub(super) fn of_poll(poll: &Poll) -> Result<Self, regex::Error> {
+        Self::with(&poll.ask, Some((&poll.done, &poll.pending)))
+    }
+
+    fn with(run: &Run, answers: Option<(&String, &String)>) -> Result<Self, regex::Error> {
         let mut patterns = Vec::new();
         let mut add = |pattern: &String| {
             patterns.push(pattern.clone());
@@ -55,7 +81,13 @@ impl Judge {
             .as_ref()
             .map(|rule| (add(&rule.failed), add(&rule.passed)));
         let trouble = add(&TROUBLE.to_owned());
+        let tells = run.tells.iter();
+        let tells = tells.map(|(name, line)| Ok((name.clone(), Regex::new(line)?, add(line))));
+        let tells = tells.collect::<Result<_, regex::Error>>()?;
+        let answers = answers.map(|(done, pending)| (add(done), add(pending)));
         Ok(Self {
+            tells,
+            answers,
             scan: Scan::new(&patterns)?,
             rules,
             verdict,
@@ -83,6 +115,19 @@ impl Judge {
 
     pub(super) fn judge(&self, run: &Run, ran: &Ran, is_there: impl Fn(&str) -> bool) -> Judged {
         let mut outcome = self.outcome(run, ran, is_there);
+        let told = self.told();
+        if let (Ok(()), Some((name, ..))) = (
+            &outcome,
+            self.tells.iter().find(|(name, ..)| !told.contains_key(name)),
+        ) {
+            outcome = Err(self.rule_cause(run, &ran.finished.end).unwrap_or_else(|| {
+                let message = format!(
+                    "`{}` ended well but did not tell `{name}`; the log shows what it said",
+                    run.title
+                );
+                Cause::new(CauseKind::MissingOutput, message)
+            }));
+        }
         let verdict = self.verdict.and_then(|patterns| self.verdict_of(patterns, ran));
         if let (Ok(()), Some(verdict @ Verdict { passed: false, .. })) = (&outcome, &verdict) {
             let known = self.rule_cause(run, &ran.finished.end);
@@ -108,7 +153,43 @@ impl Judge {
                 ..cause
             }),
             verdict,
+            told,
         }
+    }
+
+    /// What the answer to a question means, once it was judged as every program is.
+    pub(super) fn answer(&self, poll: &Poll, ran: &Ran, judged: Judged) -> Answer {
+        let found = |pattern| self.scan.found(pattern).map(|found| found.last.clone());
+        let (done, pending) = self
+            .answers
+            .map_or((None, None), |(done, pending)| (found(done), found(pending)));
+        match (judged.outcome, &ran.finished.end, done, pending) {
+            (Ok(()), _, Some(_), _) => Answer::Done,
+            (_, _, _, Some(line)) => Answer::Pending(line),
+            (_, End::TimeLimit, ..) => Answer::Pending(format!("no answer within {}", seconds(ran.time))),
+            (Err(cause), ..) => Answer::Failed(cause),
+            (Ok(()), end, None, None) => Answer::Failed(Cause {
+                step: Some(poll.ask.title.clone()),
+                ..self.rule_cause(&poll.ask, end).unwrap_or_else(|| {
+                    let message = format!(
+                        "the answer to `{}` is none that is known; the end of the log shows it",
+                        poll.ask.title
+                    );
+                    Cause::new(CauseKind::MissingOutput, message)
+                })
+            }),
+        }
+    }
+
+    /// The last of each value that the output has.
+    fn told(&self) -> BTreeMap<String, String> {
+        let value = |line: &Regex, pattern: usize| {
+            let found = self.scan.found(pattern)?;
+            Some(line.captures(&found.last)?.get(1)?.as_str().to_owned())
+        };
+        let told = self.tells.iter();
+        told.filter_map(|(name, line, pattern)| Some((name.clone(), value(line, *pattern)?)))
+            .collect()
     }
 
     fn outcome(&self, run: &Run, ran: &Ran, is_there: impl Fn(&str) -> bool) -> Result<(), Cause> {
@@ -167,6 +248,11 @@ impl Judge {
             (None, _) => verdict(false, format!("the test ended with exit code {code}")),
         }
     }
+}
+
+/// The plan's rules for a step are none that this worker can read.
+pub(super) fn unreadable(run: &Run, error: &regex::Error) -> Fault {
+    Fault::trouble(&format!("read the rules of the step `{}`", run.title), error)
 }
 
 /// As a shell gives it: 128 and the number of the signal.

@@ -4,7 +4,7 @@ use super::dry_run::{Output, Rehearsal};
 use super::stage::{Attempt, Fault};
 use crate::cgroup::CgroupLimits;
 use crate::process::{End, Finished, Limits, Process, ProcessError};
-use crate::sandbox::Access;
+use crate::sandbox::{Access, Sandbox};
 use crate::supervise::Order;
 use crate::tools;
 use polyphemus_core::cause::{Cause, CauseKind};
@@ -35,6 +35,8 @@ pub struct Program {
     pub time_limit: Option<Duration>,
     pub access: Access,
     pub stdin: Option<OwnedFd>,
+    /// Not in the sandbox: it gets nothing of the job's.
+    pub outside: bool,
     /// Comes first.
     pub dry_run: Option<Rehearsal>,
 }
@@ -171,13 +173,19 @@ impl Attempt<'_> {
             Some(StdoutTo::Fresh(path)) => Some(path),
             None => None,
         };
-        let mut env = sandbox.environment(&self.folder);
+        let mut env = match program.outside {
+            true => sandbox.environment_outside(&self.folder),
+            false => sandbox.environment(&self.folder),
+        };
         env.extend(program.inherited);
         env.extend(program.env);
         // After the step's own: a process without the marks is not found when its supervisor is gone.
         let marks = [self.machine.mark(), (MARK.to_owned(), self.name.clone())];
         env.extend(marks.clone());
-        let mut wrapped = sandbox.wrap(&self.folder, argv, env, &program.folder, &program.access);
+        let mut wrapped = match program.outside {
+            true => Sandbox::outside(argv, env),
+            false => sandbox.wrap(&self.folder, argv, env, &program.folder, &program.access),
+        };
         wrapped.env.extend(marks);
         let number = self.programs.fetch_add(1, Ordering::Relaxed);
         let order = Order {

@@ -1,9 +1,10 @@
 //! The steps of one attempt in their order, and what is made of their end.
 
 use super::dry_run::{self, Rehearsal};
-use super::program::{Program, StdoutTo};
+use super::failure::{Judge, unreadable};
+use super::program::{Program, Ran, StdoutTo};
+use super::results;
 use super::usage::Gauge;
-use super::{failure, results};
 use crate::backoff::chain;
 use crate::board::{self, Board};
 use crate::contents::ContentsError;
@@ -17,13 +18,16 @@ use polyphemus_artifacts::Tree;
 use polyphemus_artifacts::workspace::materialise;
 use polyphemus_core::TreeHash;
 use polyphemus_core::cause::{Cause, CauseKind};
+use polyphemus_core::flow::Flow;
 use polyphemus_core::plan::{Run, Step};
 use polyphemus_core::result::{StageResult, Verdict};
+use polyphemus_core::stage::StageName;
 use polyphemus_device::{Device, DeviceLock};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+use tokio::sync::SemaphorePermit;
 use tokio_util::task::AbortOnDropHandle;
 
 /// One attempt at work.
@@ -51,6 +55,8 @@ pub struct Attempt<'a> {
     reports: Vec<polyphemus_core::report::Report>,
     bitstream: Option<String>,
     make_conf: BTreeMap<String, String>,
+    /// What its own steps have told by name.
+    told: BTreeMap<String, String>,
 }
 
 /// Why no further step is done.
@@ -100,6 +106,7 @@ impl<'a> Attempt<'a> {
             reports: Vec::new(),
             bitstream: None,
             make_conf: BTreeMap::new(),
+            told: BTreeMap::new(),
         }
     }
 
@@ -111,6 +118,8 @@ impl<'a> Attempt<'a> {
             bitstream: self.bitstream.take(),
             device: self.device.map(|device| device.id.clone()),
             make_conf: std::mem::take(&mut self.make_conf),
+            values: std::mem::take(&mut self.told),
+            stand_ins: self.has_stand_ins(),
             notes: std::mem::take(&mut self.notes),
         }
     }
@@ -183,6 +192,12 @@ impl<'a> Attempt<'a> {
     }
 
     async fn prepare(&mut self) -> Result<Tree, Fault> {
+        if self.has_stand_ins() {
+            let stage = self.assignment.stage.name;
+            let note = format!("{stage} was done by stand-ins for the vendor's tools: nothing in it is real");
+            self.say(&note);
+            self.note(note);
+        }
         if let Some(reason) = self.machine.sandbox.reason_without() {
             self.note(format!("ran without sandbox because {reason}"));
         }
@@ -231,17 +246,37 @@ impl<'a> Attempt<'a> {
             match step {
                 Step::Run(run) => self.run(run).await?,
                 Step::Load(load) => board::load(self, load).await?,
+                Step::Poll(poll) => self.poll(poll).await?,
             }
         }
         Ok(())
     }
 
     async fn run(&mut self, run: &Run) -> Result<(), Fault> {
-        let (argv, env) = self.with_serial(run)?;
         if !run.make_conf.is_empty() {
             self.say(&dry_run::line(&run.make_conf));
             self.make_conf.extend(run.make_conf.clone());
         }
+        let mut judge = Judge::new(run).map_err(|error| unreadable(run, &error))?;
+        let ran = self.run_once(run, &mut judge).await?;
+        judge.read_file(run, &self.folder);
+        let mut judged = judge.judge(run, &ran, |file| self.folder.find(file).is_some());
+        if let Some(dry_run) = ran.dry_run {
+            judged.outcome = judged.outcome.map_err(|cause| dry_run.cause(run, cause));
+            self.make_conf.extend(dry_run.values);
+        }
+        self.verdict = judged.verdict.or(self.verdict.take());
+        self.keep_told(judged.told);
+        judged.outcome.map_err(Fault::Failed)
+    }
+
+    /// Runs the step's program to its end, within one of the few places for those of stages that wait.
+    pub(super) async fn run_once(&mut self, run: &Run, judge: &mut Judge) -> Result<Ran, Fault> {
+        let (argv, env) = self.filled(run)?;
+        let _place = match self.assignment.stage.name {
+            StageName::Afi => Some(self.place_to_ask().await?),
+            StageName::Make | StageName::Run => None,
+        };
         let inherited = self.machine.sandbox.inherited(&run.inherit);
         let program = Program {
             title: run.title.clone(),
@@ -254,24 +289,26 @@ impl<'a> Attempt<'a> {
                 network: self.assignment.stage.network,
                 serial: self.board.as_ref().and_then(|board| board.port().map(Into::into)),
                 read_only: self.machine.sandbox.named_by(&inherited),
+                cards: run.card,
                 ..Access::default()
             },
             inherited,
             stdin: None,
+            outside: run.outside,
             dry_run: self.rehearsal(run)?,
         };
-        let mut judge = failure::Judge::new(run).map_err(|error| {
-            Fault::trouble(&format!("read the rules of the step `{}`", run.title), &error)
-        })?;
-        let ran = self.start_and_wait(program, |bytes| judge.feed(bytes)).await?;
-        judge.read_file(run, &self.folder);
-        let mut judged = judge.judge(run, &ran, |file| self.folder.find(file).is_some());
-        if let Some(dry_run) = ran.dry_run {
-            judged.outcome = judged.outcome.map_err(|cause| dry_run.cause(run, cause));
-            self.make_conf.extend(dry_run.values);
+        self.start_and_wait(program, |bytes| judge.feed(bytes)).await
+    }
+
+    pub(super) fn keep_told(&mut self, told: BTreeMap<String, String>) {
+        self.told.extend(told);
+    }
+
+    async fn place_to_ask(&self) -> Result<SemaphorePermit<'a>, Fault> {
+        tokio::select! {
+            place = self.machine.asking.acquire() => Ok(place.expect("the semaphore is never closed")),
+            reason = self.stop.after(None) => Err(Fault::Stopped(reason)),
         }
-        self.verdict = judged.verdict.or(self.verdict.take());
-        judged.outcome.map_err(Fault::Failed)
     }
 
     fn rehearsal(&self, run: &Run) -> Result<Option<Rehearsal>, Fault> {
@@ -288,16 +325,24 @@ impl<'a> Attempt<'a> {
         )))
     }
 
-    /// Puts the serial port of the board into what the plan says.
-    fn with_serial(&self, run: &Run) -> Result<(Vec<String>, BTreeMap<String, String>), Fault> {
-        const PLACE: &str = "{serial}";
+    /// Puts what is known only now into what the plan says.
+    fn filled(&self, run: &Run) -> Result<(Vec<String>, BTreeMap<String, String>), Fault> {
+        const SERIAL: &str = "serial";
         let port = self.board.as_ref().and_then(|board| board.port());
         let port = port.map(|port| self.machine.sandbox.serial(port).to_string_lossy().into_owned());
+        let mut known: BTreeMap<&str, &str> = BTreeMap::new();
+        for (name, value) in self.assignment.values.iter().chain(&self.told) {
+            known.insert(name, value);
+        }
+        known.insert("token", &self.assignment.token);
         let mut env = run.env.clone();
         let mut argv = run.argv.clone();
-        let texts = || run.argv.iter().chain(run.env.values());
         match &port {
-            None if texts().any(|text| text.contains(PLACE)) => {
+            None if argv
+                .iter()
+                .chain(env.values())
+                .any(|text| text.contains("{serial}")) =>
+            {
                 let message = format!(
                     "the step `{}` needs the serial port of a board, and no board with one is loaded",
                     run.title
@@ -306,13 +351,25 @@ impl<'a> Attempt<'a> {
             }
             None => {}
             Some(port) => {
-                for text in argv.iter_mut().chain(env.values_mut()) {
-                    *text = text.replace(PLACE, port);
-                }
+                known.insert(SERIAL, port);
                 env.insert("POLYPHEMUS_SERIAL".to_owned(), port.clone());
             }
         }
+        for text in argv
+            .iter_mut()
+            .chain(env.values_mut())
+            .filter(|text| text.contains('{'))
+        {
+            for (name, value) in &known {
+                *text = text.replace(&format!("{{{name}}}"), value);
+            }
+        }
         Ok((argv, env))
+    }
+
+    /// The open flow has its real tools.
+    fn has_stand_ins(&self) -> bool {
+        self.machine.config.stand_ins && self.assignment.flow != Flow::Open
     }
 
     async fn end_board(&mut self) {

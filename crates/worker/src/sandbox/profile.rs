@@ -26,6 +26,8 @@ const ETC: [&str; 11] = [
     "fonts",
 ];
 const ETC_NETWORK: [&str; 4] = ["resolv.conf", "hosts", "services", "protocols"];
+/// How the nodes of cards begin below /dev: of XDMA, QDMA and XRT, which is below `dri`.
+const CARD_NODES: [&str; 5] = ["xdma", "qdma", "xclmgmt", "dri", "xfpga"];
 /// The same user on every machine.
 const USER_ID: &str = "1000";
 
@@ -41,6 +43,8 @@ pub struct Access {
     pub is_board: bool,
     /// The description of the USB bus in /sys.
     pub usb: bool,
+    /// The PCIe cards of the machine: their nodes, and their registers in /sys.
+    pub cards: bool,
 }
 
 /// A device that is seen under its own path.
@@ -126,6 +130,9 @@ pub(super) fn arguments(
         args.bind("--ro-bind", Path::new("/sys"), "/sys");
         args.add(&["--ro-bind-try", "/run/udev", "/run/udev"]);
     }
+    if access.cards {
+        args.cards();
+    }
     args.add(&["--remount-ro", "/"]);
     for (name, value) in env {
         args.add(&["--setenv", name, value]);
@@ -144,6 +151,17 @@ impl Arguments {
 
     fn bind(&mut self, how: &str, outside: &Path, inside: &str) {
         self.add(&[how, &outside.to_string_lossy(), inside]);
+    }
+
+    fn cards(&mut self) {
+        self.bind("--bind", Path::new("/sys"), "/sys");
+        let nodes = std::fs::read_dir("/dev").into_iter().flatten().flatten();
+        for node in nodes.map(|node| node.path()) {
+            let name = node.file_name().unwrap_or_default().to_string_lossy();
+            if CARD_NODES.iter().any(|begin| name.starts_with(begin)) {
+                self.bind("--dev-bind-try", &node, &node.to_string_lossy());
+            }
+        }
     }
 
     fn system(&mut self, sandbox: &Sandbox, network: bool) {

@@ -4,6 +4,7 @@
 
 mod board;
 mod cgroup;
+mod image;
 mod log;
 mod look;
 mod make_conf;

@@ -3,6 +3,7 @@
 use futures::TryStreamExt as _;
 use polyphemus_api::Client;
 use polyphemus_api::job::Job;
+use polyphemus_core::flow::FlowSettings;
 use polyphemus_core::job::JobId;
 use polyphemus_testkit::wait;
 use polyphemus_worker::Config;
@@ -23,11 +24,16 @@ pub struct Server {
     pub folder: TempDir,
     pub address: SocketAddr,
     pub lease: Duration,
+    pub flow: FlowSettings,
     running: Option<(CancellationToken, JoinHandle<anyhow::Result<()>>)>,
 }
 
 impl Server {
     pub async fn start(lease: Duration) -> Self {
+        Self::start_with(lease, FlowSettings::default()).await
+    }
+
+    pub async fn start_with(lease: Duration, flow: FlowSettings) -> Self {
         let mut server = Self {
             folder: tempfile::Builder::new()
                 .prefix("polyphemus-server-")
@@ -35,6 +41,7 @@ impl Server {
                 .unwrap(),
             address: "127.0.0.1:0".parse().unwrap(),
             lease,
+            flow,
             running: None,
         };
         server.resume().await;
@@ -47,6 +54,7 @@ impl Server {
         let config = polyphemus_server::Config {
             instance: self.instance(),
             lease: self.lease,
+            flow: self.flow.clone(),
             ..Default::default()
         };
         let stop = CancellationToken::new();
@@ -189,6 +197,12 @@ impl Worker {
             .map(|one| one.path())
             .collect();
         assert_eq!(left, Vec::<PathBuf>::new());
+    }
+
+    /// Is gone in the middle of its work, as far as the server can tell; its supervisors end their programs.
+    pub async fn vanish(self) {
+        self.task.abort();
+        assert!(self.task.await.unwrap_err().is_cancelled());
     }
 
     /// Waits until it ends by itself.

@@ -3,7 +3,9 @@
 use crate::server::{Server, Worker};
 use polyphemus_api::job::Job;
 use polyphemus_core::cause::CauseKind;
+use polyphemus_core::flow::FlowSettings;
 use polyphemus_core::job::JobState;
+use polyphemus_device::{Device, Health};
 use polyphemus_testkit::stand_ins;
 use std::path::Path;
 use std::time::Duration;
@@ -191,5 +193,87 @@ async fn a_kit_that_sets_no_platform_is_the_workers_trouble() {
         .logged(&id, "failed: the worker could not do its part: the dry run")
         .await;
     server.client().cancel(&id).await.unwrap();
+    worker.end().await;
+}
+
+const KERNEL: &str =
+    "extern \"C\" void vadd(int *a, int *b, int n) { for (int i = 0; i < n; i++) a[i] += b[i]; }\n";
+const XRT_HOST: &str = r#"#include "xrt/xrt_device.h"
+#include "xrt/xrt_bo.h"
+#include "xrt/xrt_kernel.h"
+#include <cstdio>
+int main(int, char **argv) {
+    xrt::device device(0);
+    auto uuid = device.load_xclbin(argv[1]);
+    xrt::kernel vadd(device, uuid, "vadd");
+    xrt::bo a(device, 64, vadd.group_id(0)), b(device, 64, vadd.group_id(1));
+    for (int i = 0; i < 16; i++) { a.map<int *>()[i] = i; b.map<int *>()[i] = 1; }
+    a.sync(XCL_BO_SYNC_BO_TO_DEVICE);
+    vadd(a, b, 16).wait();
+    int wrong = 0;
+    for (int i = 0; i < 16; i++) wrong += a.map<int *>()[i] != i + 1;
+    std::puts(wrong ? "TEST FAILED" : "TEST PASSED");
+    return wrong;
+}
+"#;
+const SHELL: &str = "xilinx_u250_gen3x16_xdma_4_1_202210_1";
+
+/// A worker with Vitis and a card of this shell.
+fn vitis(server: &Server) -> Worker {
+    Worker::start(&server.url(), |config| {
+        config.path = Some(format!("{}:/usr/bin:/bin", stand_ins().display()));
+        config.read_only = vec![stand_ins()];
+        let xrt = stand_ins().join("xrt").to_string_lossy().into_owned();
+        config.environment = [("XILINX_XRT".to_owned(), xrt)].into();
+        config.devices = vec![Device {
+            id: "card".into(),
+            board: SHELL.into(),
+            labels: vec![format!("fpga:{SHELL}")],
+            simulated: false,
+            serial_port: None,
+            usb: None,
+            loader: None,
+            health: Health::Healthy,
+        }];
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vitis_design_runs_in_emulation_and_on_a_card_with_its_shell() {
+    let settings = FlowSettings {
+        xrt_setup: stand_ins().join("xrt/setup.sh").to_string_lossy().into_owned(),
+        ..FlowSettings::default()
+    };
+    let server = Server::start_with(LEASE, settings).await;
+    let worker = vitis(&server);
+    let files = [
+        ("vadd.cpp", KERNEL),
+        ("main.cpp", XRT_HOST),
+        ("link.cfg", "[connectivity]\n"),
+    ];
+    for mode in ["hw_emu", "hw", "sw_emu"] {
+        let id = server
+            .submit(&files, &[("toolchain", "vitis"), ("mode", mode)])
+            .await;
+        let job = server.finished(&id).await;
+        let log = server.log(&id).await;
+        assert_eq!(job.state, JobState::Done, "{log}");
+        assert_eq!(job.stages[1].verdict.clone().unwrap().line, "TEST PASSED");
+        assert_eq!(
+            job.stages[1].device.as_deref(),
+            (mode == "hw").then_some("card"),
+            "{log}"
+        );
+        assert!(log.contains("--config link.cfg"), "{log}");
+    }
+    let slow = [
+        ("vadd.cpp", &*format!("// stand-in: slow\n{KERNEL}")),
+        ("main.cpp", XRT_HOST),
+    ];
+    let id = server
+        .submit(&slow, &[("toolchain", "vitis"), ("mode", "hw")])
+        .await;
+    let cause = server.finished(&id).await.stages[0].cause.clone().unwrap();
+    assert_eq!(cause.kind, CauseKind::TimingNotMet, "{cause:?}");
     worker.end().await;
 }

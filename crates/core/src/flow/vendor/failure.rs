@@ -65,11 +65,11 @@ pub(in crate::flow) fn tools() -> Vec<FailureRule> {
 /// What is said before make or a program by the set-up of its environment.
 pub(in crate::flow) fn host() -> FailureRule {
     FailureRule {
-        exit_code: Some(super::super::f1::NOT_SET_UP),
+        exit_code: Some(super::NOT_SET_UP),
         ..rule(
             r"^polyphemus: ",
             WorkerTrouble,
-            "this worker's environment for F1 cannot be set up; the worker's operator has to look at the line below",
+            "this worker's environment for the tools cannot be set up; the worker's operator has to look at the line below",
         )
     }
 }

@@ -33,11 +33,13 @@ pub(in crate::flow) struct Options {
 }
 
 impl Options {
-    pub(super) fn read(given: &JobOptions) -> Result<Self, PlanError> {
-        if let Some(name) = given.keys().find(|name| !KNOWN.contains(&name.as_str())) {
+    /// `own` are the options that only this flow has.
+    pub(super) fn read(given: &JobOptions, own: &[&'static str]) -> Result<Self, PlanError> {
+        let known: Vec<&str> = own.iter().chain(&KNOWN).copied().collect();
+        if let Some(name) = given.keys().find(|name| !known.contains(&name.as_str())) {
             return Err(PlanError::UnknownOption {
                 name: shown(name),
-                known: KNOWN.to_vec(),
+                known,
             });
         }
         let text = |name: &str| given.get(name).map_or("", String::as_str);
@@ -105,7 +107,7 @@ fn line<'v>(name: &str, value: &'v str) -> Result<&'v str, PlanError> {
 }
 
 /// Arguments, each of which reaches the tool as it is.
-fn words(name: &str, value: &str) -> Result<Vec<String>, PlanError> {
+pub(in crate::flow) fn words(name: &str, value: &str) -> Result<Vec<String>, PlanError> {
     let fits = value.len() <= LONGEST && !value.chars().any(|c| c.is_control() || "'\"\\".contains(c));
     if !fits {
         let expected = "one line of at most 1000 bytes without quotes and backslashes is expected";
