@@ -2,7 +2,7 @@
 //! seen on a laptop. What they make is marked as not real, in each result and on each page.
 
 use crate::Failure;
-use polyphemus_device::{Device, Health};
+use polyphemus_device::{Device, Family};
 use polyphemus_server::config::Settings;
 use polyphemus_worker::Config;
 use std::os::unix::fs::PermissionsExt as _;
@@ -131,14 +131,8 @@ pub fn offer(config: &mut Config, folder: &Path) {
     let named = named.map(|(name, inner)| (name.to_owned(), text(&folder.join(inner))));
     config.environment.extend(named);
     config.devices.push(Device {
-        id: "stand-in-card".to_owned(),
-        board: SHELL.to_owned(),
         labels: vec![format!("fpga:{SHELL}")],
-        simulated: false,
-        serial_port: None,
-        usb: None,
-        loader: None,
-        health: Health::Healthy,
+        ..Device::bare(Family::Xrt, "stand-in-card", SHELL)
     });
     config.stand_ins = true;
 }

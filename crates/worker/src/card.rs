@@ -1,7 +1,7 @@
 //! The card of an Amazon machine, as a board of this worker: there where its management programs are.
 
 use crate::sandbox::Sandbox;
-use polyphemus_device::{Device, Health};
+use polyphemus_device::{Device, Family};
 
 /// Tells that this is a machine with such cards.
 const PROGRAM: &str = "fpga-clear-local-image";
@@ -10,13 +10,7 @@ const SLOT: &str = "aws-slot-0";
 
 pub(crate) fn of(sandbox: &Sandbox) -> Option<Device> {
     sandbox.find(PROGRAM).map(|_| Device {
-        id: SLOT.to_owned(),
-        board: SLOT.to_owned(),
         labels: vec![format!("fpga:{SLOT}")],
-        simulated: false,
-        serial_port: None,
-        usb: None,
-        loader: None,
-        health: Health::Healthy,
+        ..Device::bare(Family::Aws, SLOT, SLOT)
     })
 }

@@ -19,3 +19,4 @@ mod socket;
 mod stand_in;
 mod tables;
 mod token;
+mod without_tools;

@@ -3,7 +3,7 @@
 use super::super::program::OutOfMemory;
 use super::*;
 use crate::process::Finished;
-use polyphemus_core::plan::VerdictRule;
+use polyphemus_core::plan::{Poll, VerdictRule};
 use std::time::Duration;
 
 fn ran(end: End) -> Ran {
@@ -204,4 +204,65 @@ fn a_failure_that_no_rule_knows_still_names_the_line_that_tells_most() {
         Some("main.c:3:1: error: expected ';'".into())
     );
     assert_eq!(line(&judge(&run, "terrors of the deep\n", &exit(2))), None);
+}
+
+#[test]
+fn an_answer_to_a_question_is_the_end_no_answer_yet_or_a_failure() {
+    let rule = FailureRule {
+        exit_code: None,
+        line: Some("^status: failed".into()),
+        kind: CauseKind::Image,
+        message: "what to do".into(),
+    };
+    let poll = Poll {
+        ask: Run {
+            failures: vec![rule],
+            ..Run::new("state", ["ask"])
+        },
+        done: "^status: available".into(),
+        pending: r"^status: pending|\(Throttling\)".into(),
+        every_s: 1,
+        deadline_s: 1,
+        too_late: "too late".into(),
+    };
+    let answer = |output: &str, ran: &Ran| {
+        let mut judge = Judge::of_poll(&poll).unwrap();
+        judge.feed(output.as_bytes());
+        judge.scan.end();
+        let judged = judge.judge(&poll.ask, ran, |_| true);
+        judge.answer(&poll, ran, judged)
+    };
+    let kind = |answer| match answer {
+        Answer::Failed(cause) => Some(cause.kind),
+        Answer::Done | Answer::Pending(_) => None,
+    };
+    assert_eq!(answer("status: available\n", &exit(0)), Answer::Done);
+    let pending = Answer::Pending("status: pending".into());
+    assert_eq!(answer("status: pending\n", &exit(0)), pending);
+    assert!(matches!(
+        answer("error (Throttling)\n", &exit(254)),
+        Answer::Pending(_)
+    ));
+    assert!(matches!(answer("", &ran(End::TimeLimit)), Answer::Pending(_)));
+    assert_eq!(
+        kind(answer("status: failed X\n", &exit(0))),
+        Some(CauseKind::Image)
+    );
+    assert_eq!(
+        kind(answer("status: available\n", &exit(1))),
+        Some(CauseKind::Exit)
+    );
+    assert_eq!(kind(answer("what?\n", &exit(0))), Some(CauseKind::MissingOutput));
+}
+
+#[test]
+fn a_program_that_does_not_tell_what_it_must_has_failed() {
+    let run = Run {
+        tells: [("id".to_owned(), "id=(\\w+)".to_owned())].into(),
+        ..Run::new("create", ["create"])
+    };
+    let judged = judge(&run, "id=a1\nid=b2\n", &exit(0));
+    assert_eq!((judged.outcome, judged.told["id"].as_str()), (Ok(()), "b2"));
+    let silent = judge(&run, "done\n", &exit(0));
+    assert_eq!(kind(&silent), Some(CauseKind::MissingOutput));
 }

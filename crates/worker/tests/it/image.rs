@@ -298,3 +298,21 @@ async fn an_f2_design_is_built_by_the_kit_and_loaded_on_the_card() {
     assert_eq!(server.finished_within(&id, PATIENCE).await.state, JobState::Done);
     worker.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_does_not_answer_for_long_is_waited_for() {
+    let server = Server::start_with(LEASE, settings()).await;
+    let aws = Aws::start();
+    aws.fate(Fate::Hang);
+    let worker = worker(&server, &aws);
+    let id = server.submit(&CHECKPOINT, &[F2]).await;
+    asked(&aws, 1).await;
+    assert_eq!(
+        server.client().job(&id).await.unwrap().state,
+        JobState::GeneratingAfi
+    );
+    aws.fate(Fate::Available);
+    let job = server.finished_within(&id, PATIENCE).await;
+    assert_eq!(job.state, JobState::Done, "{}", server.log(&id).await);
+    worker.end().await;
+}

@@ -5,7 +5,7 @@ use polyphemus_api::job::Job;
 use polyphemus_core::cause::CauseKind;
 use polyphemus_core::flow::FlowSettings;
 use polyphemus_core::job::JobState;
-use polyphemus_device::{Device, Health};
+use polyphemus_device::{Device, Family};
 use polyphemus_testkit::stand_ins;
 use std::path::Path;
 use std::time::Duration;
@@ -226,14 +226,8 @@ fn vitis(server: &Server) -> Worker {
         let xrt = stand_ins().join("xrt").to_string_lossy().into_owned();
         config.environment = [("XILINX_XRT".to_owned(), xrt)].into();
         config.devices = vec![Device {
-            id: "card".into(),
-            board: SHELL.into(),
             labels: vec![format!("fpga:{SHELL}")],
-            simulated: false,
-            serial_port: None,
-            usb: None,
-            loader: None,
-            health: Health::Healthy,
+            ..Device::bare(Family::Xrt, "card", SHELL)
         }];
     })
 }
