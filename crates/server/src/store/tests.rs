@@ -155,7 +155,7 @@ async fn an_instance_of_a_newer_version_is_refused_with_its_version() {
     let (folder, store) = store().await;
     store
         .write(Pragma(
-            "INSERT INTO migration (version, checksum) VALUES (8, 'x')",
+            "INSERT INTO migration (version, checksum) VALUES (9, 'x')",
         ))
         .await
         .unwrap();
@@ -165,14 +165,14 @@ async fn an_instance_of_a_newer_version_is_refused_with_its_version() {
         matches!(
             error,
             StoreError::Newer {
-                found: 8,
-                known: 7,
+                found: 9,
+                known: 8,
                 ..
             }
         ),
         "{error:?}"
     );
-    assert!(error.to_string().contains("schema 8"), "{error}");
+    assert!(error.to_string().contains("schema 9"), "{error}");
 }
 
 #[tokio::test]
