@@ -73,10 +73,10 @@ pub struct WorkArgs {
     #[command(flatten)]
     simulate: SimulateArg,
     /// Builds at once [setting: PARALLELISM_MAKE, else half of this machine's processors]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = slots_of)]
     make_slots: Option<usize>,
     /// Runs at once that need no board [setting: RUN_SLOTS, else half of this machine's processors]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = slots_of)]
     run_slots: Option<usize>,
     /// Whether programs of jobs run in a sandbox (bubblewrap) [setting: SANDBOX, else auto]
     #[arg(long, value_name = "WHEN", value_enum)]
@@ -292,6 +292,14 @@ fn sandbox_of(settings: &Settings) -> Result<Sandbox, Failure> {
         let origin = settings.origin("SANDBOX");
         Failure::Usage(format!("{origin}: SANDBOX cannot be {text}"))
     })
+}
+
+/// As many as the settings may say.
+fn slots_of(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(slots @ 0..=1024) => Ok(slots),
+        _ => Err("a number from 0 to 1024".to_owned()),
+    }
 }
 
 fn half_of_the_processors() -> usize {

@@ -94,6 +94,9 @@ impl Usage {
     }
 }
 
+/// Takes the path of a directory and what lies in it; says whether that is entered, or that it is enough.
+type Take<'a> = dyn FnMut(&[u8], &Item) -> ControlFlow<(), bool> + 'a;
+
 impl Window {
     pub fn open(dir: &Path) -> Result<Self, WorkspaceError> {
         Ok(Self {
@@ -159,7 +162,7 @@ impl Window {
     /// counts as one entry.
     pub fn measure(&self, limits: &UsageLimits) -> Usage {
         let mut usage = Usage::default();
-        self.each(&mut |at, item| {
+        let too_deep = self.each(&mut |at, item| {
             let bytes = u64::try_from(item.stat.st_blocks).unwrap_or(0) * 512;
             usage.entries += 1;
             usage.bytes += bytes;
@@ -172,12 +175,19 @@ impl Window {
                 false => ControlFlow::Continue(item.kind() == FileType::Directory),
             }
         });
+        if let Some(deep) = too_deep {
+            // Whatever lies in there: nobody names so long a path but to hide it.
+            usage.bytes = usage.bytes.max(limits.bytes.saturating_add(1));
+            let shown: String = String::from_utf8_lossy(&deep).chars().take(100).collect();
+            usage.largest = Some((format!("{shown}… (a path that is too long)"), usage.bytes));
+        }
         usage
     }
 
     /// Gives everything below, with the path of the directory that holds it; whether a directory is
-    /// entered is for `take` to say.
-    fn each(&self, take: &mut dyn FnMut(&[u8], &Item) -> ControlFlow<(), bool>) {
+    /// entered is for `take` to say. A directory comes back whose path is too long for the kernel.
+    fn each(&self, take: &mut Take<'_>) -> Option<Vec<u8>> {
+        let mut too_deep = None;
         let mut directories: Vec<Vec<u8>> = vec![Vec::new()];
         while let Some(directory) = directories.pop() {
             let at: &[u8] = if directory.is_empty() { b"." } else { &directory };
@@ -194,11 +204,13 @@ impl Window {
                     ControlFlow::Continue(())
                 }
             });
-            if matches!(ended, Ok(ControlFlow::Break(()))) {
-                return;
+            match ended {
+                Ok(ControlFlow::Break(())) => return too_deep,
+                Err(Errno::NAMETOOLONG) => too_deep = Some(directory),
+                _ => directories.append(&mut below),
             }
-            directories.append(&mut below);
         }
+        too_deep
     }
 
     fn seen(&self, path: String, item: &Item) -> Option<Seen> {

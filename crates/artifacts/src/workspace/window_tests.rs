@@ -2,7 +2,6 @@
 
 use super::*;
 use rustix::fs::{CWD, mkfifoat};
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use tempfile::TempDir;
 
@@ -159,6 +158,24 @@ fn what_lies_in_a_directory_whose_name_is_no_utf_8_is_measured_and_not_listed() 
         assert!(largest.ends_with("/waves.vcd"), "{largest}");
         assert_eq!(paths(&window.list(&Limits::default(), &ALL)), Vec::<&str>::new());
     }
+}
+
+#[test]
+fn a_path_that_is_too_long_to_be_looked_at_is_too_much() {
+    let dir = TempDir::new().unwrap();
+    let name = "d".repeat(200);
+    let mut at = rustix::fs::open(dir.path(), OFlags::DIRECTORY, Permissions::empty()).unwrap();
+    for _ in 0..25 {
+        rustix::fs::mkdirat(&at, &name, Permissions::from_raw_mode(0o755)).unwrap();
+        at = rustix::fs::openat(&at, &name, OFlags::DIRECTORY, Permissions::empty()).unwrap();
+    }
+    let limits = UsageLimits {
+        bytes: 1 << 30,
+        entries: 1000,
+    };
+    let usage = Window::open(dir.path()).unwrap().measure(&limits);
+    assert!(usage.exceeds(&limits), "{usage:?}");
+    assert!(usage.largest.unwrap().0.ends_with("(a path that is too long)"));
 }
 
 #[test]

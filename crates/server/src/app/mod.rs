@@ -46,9 +46,11 @@ use crate::log::Logs;
 use crate::metrics::Metrics;
 use crate::reconcile;
 use crate::store::Store;
+use futures::StreamExt as _;
 use jiff::Timestamp;
 use polyphemus_artifacts::{Blobs, Replayed};
 use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -87,13 +89,14 @@ impl App {
         let instance = &config.instance;
         let words = site::important(&config.site.important_words)
             .map_err(|error| AppError::BadRequest(format!("IMPORTANT_WORDS cannot be read: {error}")))?;
-        fs::create_dir_all(instance).map_err(|error| AppError::io("create the folder", instance, error))?;
+        create(instance)?;
         let lock = lock::InstanceLock::take(instance)?;
         care::refuse_unfinished(instance)?;
         care::identity(instance)?;
         let uploads = instance.join("uploads");
         empty(&uploads)?;
         let blobs = open_blobs(&instance.join("blobs"))?;
+        refuse_without_database(instance, &blobs).await?;
         let store = Arc::new(Store::open(instance).await.map_err(refuse_to_open)?);
         let logs = Logs::open(&instance.join("logs"), store.clone())?;
         let workers = worker::Workers::new(store.worker_list(now_ms() - worker::REMEMBERED_MS).await?);
@@ -210,11 +213,43 @@ fn empty(folder: &Path) -> Result<(), AppError> {
     fs::create_dir_all(folder).map_err(|error| AppError::io("create the folder", folder, error))
 }
 
+/// Whoever hands in designs may do so in confidence: others on the machine have no business here.
+fn create(instance: &Path) -> Result<(), AppError> {
+    let failed = |error| AppError::io("create the folder", instance, error);
+    if let Some(above) = instance.parent() {
+        fs::create_dir_all(above).map_err(failed)?;
+    }
+    match fs::DirBuilder::new().mode(0o700).create(instance) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists || !instance.is_dir() => {
+            Err(failed(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A new database beside the contents of jobs would take them for garbage.
+async fn refuse_without_database(instance: &Path, blobs: &Blobs) -> Result<(), AppError> {
+    let database = instance.join("polyphemus.db");
+    if fs::metadata(&database).is_ok_and(|found| found.len() > 0) {
+        return Ok(());
+    }
+    let logs = fs::read_dir(instance.join("logs")).is_ok_and(|mut logs| logs.next().is_some());
+    if !logs && blobs.list().next().await.is_none() {
+        return Ok(());
+    }
+    Err(AppError::Conflict(format!(
+        "the instance {} has contents or logs of jobs, but its database polyphemus.db is missing or empty; put \
+         that file back or restore the instance from a backup (`polyphemus restore`), or begin with an empty \
+         folder (`--instance`)",
+        instance.display()
+    )))
+}
+
 /// What only an operator can cure is said as it is; he is the one who starts servers.
 fn refuse_to_open(error: crate::store::StoreError) -> AppError {
     use crate::store::StoreError;
     match error {
-        StoreError::Newer { .. } | StoreError::ChangedMigration { .. } => {
+        StoreError::Newer { .. } | StoreError::ChangedMigration { .. } | StoreError::Damaged(_) => {
             AppError::Conflict(error.to_string())
         }
         error => error.into(),

@@ -34,6 +34,11 @@ pub enum CareError {
     )]
     NoBackup { folder: PathBuf },
     #[error(
+        "{} lies in the instance {}, with which it would be lost; choose a folder elsewhere, best on another disk",
+        .folder.display(), .instance.display()
+    )]
+    WithinInstance { folder: PathBuf, instance: PathBuf },
+    #[error(
         "another backup into {} is under way; wait for its end",
         .folder.display()
     )]

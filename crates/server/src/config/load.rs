@@ -7,7 +7,7 @@ use super::setting::{SETTINGS, Setting, nearest, setting};
 use super::values::Values;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
 
@@ -200,11 +200,14 @@ fn read(path: &Path) -> Result<Option<String>, SettingsError> {
         path: path.to_owned(),
         source,
     };
-    let file = match File::open(path) {
-        Ok(file) => file,
+    // Looked at first: to open a named pipe would wait for whoever writes to it.
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => {}
+        Ok(_) => return Err(unreadable(io::Error::other("it is no regular file"))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(error)),
-    };
+    }
+    let file = File::open(path).map_err(unreadable)?;
     let mut raw = Vec::new();
     // One byte more, so that a file that is too large is told as such.
     file.take(LARGEST_BYTES as u64 + 1)

@@ -59,6 +59,7 @@ impl Store {
             .filename(instance.join("polyphemus.db"))
             .create_if_missing(false);
         let options = AnyConnectOptions::from_url(&file.to_url_lossy())?.disable_statement_logging();
+        super::look_at(&options).await?;
         let pool = AnyPoolOptions::new()
             .max_connections(1)
             .idle_timeout(None)

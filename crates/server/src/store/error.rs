@@ -20,6 +20,12 @@ pub enum StoreError {
     Raced,
     #[error("the store is closed")]
     Closed,
+    /// It is no database, or not a whole one.
+    #[error(
+        "the database is damaged ({0}); keep its file, and restore the instance from a backup \
+         (`polyphemus restore`)"
+    )]
+    Damaged(String),
     #[error("the database failed")]
     Database(#[source] sqlx::Error),
     #[error("{what} in the database cannot be read: {why}")]
@@ -56,6 +62,8 @@ pub enum StoreError {
 const SQLITE_FULL: &str = "13";
 /// SQLITE_READONLY, https://sqlite.org/rescode.html#readonly
 const SQLITE_READONLY: &str = "8";
+/// SQLITE_CORRUPT and SQLITE_NOTADB, https://sqlite.org/rescode.html#corrupt
+const SQLITE_DAMAGED: [&str; 2] = ["11", "26"];
 /// disk_full, https://www.postgresql.org/docs/current/errcodes-appendix.html
 const POSTGRES_DISK_FULL: &str = "53100";
 
@@ -67,6 +75,11 @@ impl From<sqlx::Error> for StoreError {
         match code.as_deref() {
             Some(SQLITE_FULL | POSTGRES_DISK_FULL) => Self::NoSpace,
             Some(SQLITE_READONLY) => Self::ReadOnly,
+            Some(code) if SQLITE_DAMAGED.contains(&code) => Self::Damaged(
+                error
+                    .as_database_error()
+                    .map_or_else(String::new, |error| error.message().to_owned()),
+            ),
             _ if matches!(error, sqlx::Error::PoolClosed) => Self::Closed,
             _ => Self::Database(error),
         }

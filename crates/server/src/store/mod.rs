@@ -52,7 +52,7 @@ use polyphemus_core::{JobState, StageName};
 use sqlx::Connection as _;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AnyPool, ConnectOptions as _};
+use sqlx::{AnyConnection, AnyPool, ConnectOptions as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -82,6 +82,7 @@ impl Store {
             .filename(instance.join("polyphemus.db"))
             .create_if_missing(true);
         let options = AnyConnectOptions::from_url(&file.to_url_lossy())?.disable_statement_logging();
+        look_at(&options).await?;
         let writes = pool(1).connect_with(options.clone()).await?;
         migrate::migrate(&mut *writes.acquire().await?, instance).await?;
         let reads = pool(READERS).connect_with(options).await?;
@@ -129,6 +130,18 @@ impl Store {
         self.reads.close().await;
         self.writes.close().await;
     }
+}
+
+/// Reads a little: a pool would try again for half a minute, and then not say what is wrong.
+async fn look_at(options: &AnyConnectOptions) -> Result<(), StoreError> {
+    let mut connection = AnyConnection::connect_with(options).await?;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
+        "PRAGMA busy_timeout = {}; SELECT COUNT(*) FROM sqlite_master",
+        BUSY.as_millis()
+    )))
+    .execute(&mut connection)
+    .await?;
+    Ok(connection.close().await?)
 }
 
 fn pool(connections: u32) -> AnyPoolOptions {

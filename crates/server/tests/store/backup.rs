@@ -153,6 +153,18 @@ async fn what_was_broken_off_says_so_and_is_never_taken_for_whole() {
 }
 
 #[tokio::test]
+async fn a_backup_into_its_own_instance_is_refused() {
+    let instance = crate::instance::Instance::start().await;
+    instance.submit().await;
+    for below in ["", "backups", "blobs/backups"] {
+        let folder = instance.folder.path().join(below);
+        let refused = back_up(instance.folder.path(), &folder).await;
+        let why = refused.unwrap_err().to_string();
+        assert!(why.contains("with which it would be lost"), "{below}: {why}");
+    }
+}
+
+#[tokio::test]
 async fn a_folder_with_something_else_in_it_is_refused() {
     let (one, other) = (Instance::start().await, Instance::start().await);
     let folder = tempfile::tempdir().unwrap();

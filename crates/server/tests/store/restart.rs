@@ -11,6 +11,34 @@ use std::time::Duration;
 /// Tells the child of the kill test where its instance is.
 const CHILD: &str = "POLYPHEMUS_TEST_INSTANCE_OF_CHILD";
 
+/// A new database would have taken all contents for garbage.
+#[tokio::test]
+async fn an_instance_whose_database_is_gone_or_damaged_is_refused() {
+    let instance = Instance::start().await;
+    instance.submit().await;
+    let copy = copy_of(&instance);
+    let database = copy.path().join("polyphemus.db");
+    for suffix in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(copy.path().join(format!("polyphemus.db{suffix}")));
+    }
+    for content in [None, Some(&b""[..]), Some(&[7; 5000][..])] {
+        match content {
+            None => std::fs::remove_file(&database).unwrap(),
+            Some(content) => std::fs::write(&database, content).unwrap(),
+        }
+        let begun = std::time::Instant::now();
+        let why = App::open(&crate::instance::config(copy.path()))
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(why.contains("polyphemus restore"), "{why}");
+        assert!(
+            begun.elapsed() < Duration::from_secs(25),
+            "no pool tries again and again"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_second_server_on_an_instance_is_refused_with_the_first_ones_process() {
     let instance = Instance::start().await;

@@ -7,7 +7,9 @@ use polyphemus_artifacts::workspace::{Snapshot, WorkspaceError, snapshot as snap
 use polyphemus_artifacts::{Blobs, Limits, Tree};
 use polyphemus_core::cause::{Cause, CauseKind};
 use polyphemus_core::report::{Report, ReportFile};
+use std::fs::Permissions;
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 /// Reads the numbers out of the files that are there. A file that is missing is worth a note only
@@ -62,6 +64,7 @@ pub(super) async fn snapshot(
 ) -> Result<Snapshot, Fault> {
     let discard = globs(discard).map_err(|error| Fault::trouble("read what the plan discards", &error))?;
     let is_discarded = |path: &str| discard.is_match(path);
+    open_up(&folder.job());
     snapshot_of(&folder.job(), blobs, input, &is_discarded, limits)
         .await
         .map_err(|error| match error {
@@ -77,6 +80,14 @@ pub(super) async fn snapshot(
             )),
             error => Fault::trouble("keep the files that the stage left", &error),
         })
+}
+
+/// A job may have taken away its own right to look into its directory, and with it ours.
+fn open_up(job: &Path) {
+    if let Err(error) = std::fs::set_permissions(job, Permissions::from_mode(0o755)) {
+        // Whether it can be read shows when it is.
+        tracing::debug!(path = %job.display(), %error, "the directory of a job keeps its permissions");
+    }
 }
 
 fn globs(patterns: &[String]) -> Result<GlobSet, globset::Error> {

@@ -56,6 +56,17 @@ impl Target {
     /// For a backup of the instance of this identity; the folder is made where it is missing.
     pub(super) fn open(folder: &Path, identity: &str) -> Result<Self, CareError> {
         fs::create_dir_all(folder).map_err(CareError::io("create the folder", folder))?;
+        let real = folder.canonicalize().map_err(CareError::io("find", folder))?;
+        // What is lost together with the instance is no backup of it.
+        if let Some(instance) = real
+            .ancestors()
+            .find(|above| above.join("polyphemus.db").exists())
+        {
+            return Err(CareError::WithinInstance {
+                folder: folder.to_owned(),
+                instance: instance.to_owned(),
+            });
+        }
         let own = folder.join(IDENTITY);
         match read_identity(&own)? {
             Some(theirs) if theirs != identity => {

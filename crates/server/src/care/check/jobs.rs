@@ -5,7 +5,7 @@ use super::{Check, Finding, Phase};
 use crate::care::{BATCH, CareError, trees};
 use crate::store::{Audited, JobRow, StageRow, state_of};
 use polyphemus_artifacts::{BlobError, BlobHash};
-use polyphemus_core::{JobId, Stage, StageState, TreeHash};
+use polyphemus_core::{JobId, Stage, TreeHash};
 use std::collections::HashSet;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -122,11 +122,10 @@ impl Check<'_> {
         let logs = &self.instance.logs;
         let length = logs.length(&job.id).await?;
         self.sums.log_bytes += length;
-        // Every log begins with the acceptance; each attempt writes to it before it begins, unless the server
-        // was killed just then: after the claim of the first one, and before its worker heard of it.
-        let attempts: u32 = stages.iter().map(|row| row.stage.attempts).sum();
-        let is_claimed = |row: &StageRow| matches!(row.stage.state, StageState::Running { .. });
-        let attempted = attempts > 1 || (attempts == 1 && !stages.iter().any(is_claimed));
+        // Every log begins with the acceptance, and is a file when a worker has done something. A claim may be
+        // all that there was: its server was killed before the worker heard of it.
+        let has_worked = |row: &StageRow| row.result.is_some() || row.stage.tree().is_some();
+        let attempted = stages.iter().any(has_worked);
         let is_there = length > 0 && (!attempted || logs.path(&job.id).exists());
         if is_there || self.instance.store.job_seq(&job.id).await?.is_none() {
             return Ok(());
