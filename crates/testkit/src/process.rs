@@ -9,6 +9,8 @@ use std::path::Path;
 pub struct Found {
     pub pid: i32,
     pub command: String,
+    /// Of a job; not one that a worker has ready for the next.
+    pub is_at_work: bool,
 }
 
 /// The processes that were started with this folder in their arguments, stand in it, or see it (or
@@ -32,6 +34,7 @@ pub fn around(folder: &Path) -> Vec<Found> {
         .map(|pid| Found {
             pid,
             command: command(pid),
+            is_at_work: !is_ready(pid, &name),
         })
         .collect()
 }
@@ -43,6 +46,15 @@ fn belongs(pid: i32, name: &str) -> bool {
     stands_in
         || command(pid).contains(name)
         || fs::read_to_string(format!("{at}/mountinfo")).is_ok_and(|mounts| mounts.contains(name))
+}
+
+/// What waits for a job is in the folder of one to come, which has its name from the job later.
+fn is_ready(pid: i32, name: &str) -> bool {
+    let at = format!("/proc/{pid}");
+    let cwd = fs::read_link(format!("{at}/cwd")).unwrap_or_default();
+    let mounts = fs::read_to_string(format!("{at}/mountinfo")).unwrap_or_default();
+    let ready = |place: &str| place.contains(name) && place.contains("/ready/");
+    ready(&cwd.to_string_lossy()) || mounts.lines().any(ready)
 }
 
 fn command(pid: i32) -> String {

@@ -4,7 +4,8 @@
 use crate::backoff::{Backoff, chain};
 use crate::config::Config;
 use crate::machine::Machine;
-use crate::run::carry_out;
+use crate::ready::Standby;
+use crate::run::{self, carry_out};
 use crate::tools;
 use polyphemus_api::client::AttemptRef;
 use polyphemus_api::worker::{Assignment, ClaimRequest, FinishRequest, Outcome};
@@ -51,14 +52,14 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         is_taken: AtomicBool::new(false),
         enough: shutdown.child_token(),
         shutdown,
-        machine,
+        machine: Arc::new(machine),
     });
     let mut work = JoinSet::new();
     for (number, slot) in agent.slots().into_iter().enumerate() {
         let agent = agent.clone();
         work.spawn(async move {
             let pulse = agent.machine.config.pulse.clone();
-            pulse.beating(number, agent.fill(slot)).await;
+            pulse.beating(number, agent.serve(slot)).await;
         });
     }
     let stopping = tokio::spawn(agent.clone().tell_of_the_end());
@@ -74,7 +75,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 
 #[derive(Debug)]
 struct Agent {
-    machine: Machine,
+    machine: Arc<Machine>,
     /// The tools of this machine, as they are now.
     labels: watch::Sender<Vec<Label>>,
     is_server_away: AtomicBool,
@@ -145,14 +146,30 @@ impl Agent {
         false
     }
 
-    async fn fill(self: Arc<Self>, slot: Slot) {
+    /// Works in a slot until there is enough; nothing is left of it then.
+    async fn serve(self: Arc<Self>, slot: Slot) {
+        // A stage for a board begins with loading it, and those that are many at once wait for others:
+        // both take their time anyway.
+        let has_standby = slot.device.is_none() && slot.at_once == 1;
+        let standby = has_standby.then(|| Standby::new(self.machine.clone()));
+        if let Some(standby) = &standby {
+            standby.prepare();
+        }
         let mut beside = JoinSet::new();
-        self.claim_and_work(&slot, &mut beside).await;
+        self.claim_and_work(&slot, standby.as_ref(), &mut beside).await;
         while beside.join_next().await.is_some_and(passed_on) {}
+        if let Some(standby) = &standby {
+            standby.release().await;
+        }
     }
 
     /// Claims and works, one stage after the other; where several fit into the slot, beside the claims.
-    async fn claim_and_work(self: &Arc<Self>, slot: &Slot, beside: &mut JoinSet<()>) {
+    async fn claim_and_work(
+        self: &Arc<Self>,
+        slot: &Slot,
+        standby: Option<&Standby>,
+        beside: &mut JoinSet<()>,
+    ) {
         let mut backoff = Backoff::default();
         while !self.enough.is_cancelled() {
             if let Some(why) = self.machine.refusal() {
@@ -167,7 +184,13 @@ impl Agent {
                 claimed = self.claim(slot) => claimed,
             };
             match claimed {
-                Ok(None) => backoff = Backoff::default(),
+                Ok(None) => {
+                    backoff = Backoff::default();
+                    // Nobody has wanted it for as long as a claim waits: the memory is better used.
+                    if let Some(standby) = standby {
+                        standby.release().await;
+                    }
+                }
                 Ok(Some(assignment)) => {
                     backoff = Backoff::default();
                     // The disk may have filled up while the claim waited.
@@ -180,12 +203,12 @@ impl Agent {
                         return;
                     }
                     if slot.at_once == 1 {
-                        self.work(slot, assignment).await;
+                        self.work(slot, standby, assignment).await;
                         continue;
                     }
                     let (agent, slot) = (self.clone(), slot.clone());
                     let most = slot.at_once;
-                    beside.spawn(async move { agent.work(&slot, assignment).await });
+                    beside.spawn(async move { agent.work(&slot, None, assignment).await });
                     while beside.len() >= most && beside.join_next().await.is_some_and(passed_on) {}
                 }
                 Err(error) => {
@@ -278,14 +301,20 @@ impl Agent {
         }
     }
 
-    async fn work(&self, slot: &Slot, assignment: Assignment) {
+    async fn work(&self, slot: &Slot, standby: Option<&Standby>, assignment: Assignment) {
         tracing::info!(
             job = %assignment.job, stage = %assignment.stage.name, attempt = assignment.attempt,
             device = slot.device.as_ref().map(|device| device.id.as_str()),
             "claimed"
         );
         self.at_work.fetch_add(1, Ordering::Relaxed);
-        carry_out(&self.machine, assignment, slot.device.as_ref(), &self.shutdown).await;
+        let place = run::Slot {
+            device: slot.device.as_ref(),
+            standby,
+            enough: &self.enough,
+            shutdown: &self.shutdown,
+        };
+        carry_out(&self.machine, assignment, place).await;
         self.at_work.fetch_sub(1, Ordering::Relaxed);
     }
 
@@ -316,6 +345,14 @@ impl Agent {
     async fn detect_again(self: Arc<Self>) {
         loop {
             tokio::time::sleep(self.machine.config.detect_every).await;
+            if self.machine.sandbox.reason_without().is_none()
+                && let Err(error) = self.machine.sandbox.refresh()
+            {
+                tracing::warn!(
+                    error = chain(&error),
+                    "sandboxes see an older /etc; look at the disk of this worker's folder"
+                );
+            }
             let labels = tools::detect(&self.machine.sandbox).await;
             self.labels.send_if_modified(|now| {
                 let changed = *now != labels;

@@ -82,6 +82,11 @@ impl Cgroup {
         self.folders.iter().map(|(_, folder)| folder.clone()).collect()
     }
 
+    /// It is not removed from here: the supervisor of its processes does so when it has killed them.
+    pub fn leave_to_supervisor(mut self) {
+        self.folders.clear();
+    }
+
     /// How often the kernel killed a process here because the limit was reached.
     pub fn oom_kills(&self) -> u64 {
         self.folders

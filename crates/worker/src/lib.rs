@@ -21,6 +21,7 @@ pub mod look;
 pub mod machine;
 pub mod process;
 pub mod pulse;
+pub mod ready;
 pub mod run;
 pub mod sandbox;
 pub mod scan;

@@ -1,17 +1,20 @@
 //! What all attempts of one worker share: its folders, its sandbox, its control groups, its server.
 
-use crate::cgroup::Cgroups;
+use crate::cgroup::{Cgroup, CgroupLimits, Cgroups};
 use crate::config::Config;
 use crate::contents::Contents;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, Wrapped};
+use crate::supervise::Order;
 use crate::workspace::WorkerFolder;
 use anyhow::Context as _;
 use polyphemus_api::Client;
 use polyphemus_api::token::Secret;
 use polyphemus_artifacts::Blobs;
 use polyphemus_device::simulate::Tools;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::process::Command;
 use tokio::sync::Semaphore;
@@ -35,6 +38,7 @@ pub struct Machine {
     pub board_tools: Tools,
     /// Places for the programs of stages that wait for a service outside: those may be many at once.
     pub asking: Semaphore,
+    numbers: AtomicU64,
 }
 
 impl Machine {
@@ -74,7 +78,44 @@ impl Machine {
             contents,
             board_tools,
             asking: Semaphore::new(ASKING),
+            numbers: AtomicU64::new(0),
         })
+    }
+
+    /// A number that this worker has not had before.
+    pub fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A control group with the limits of a step, where there are any.
+    pub fn cgroup(&self, name: &str) -> io::Result<Option<Cgroup>> {
+        let Some(cgroups) = &self.cgroups else {
+            return Ok(None);
+        };
+        let limits = CgroupLimits {
+            memory_bytes: self.config.limits.memory_bytes,
+            processes: self.config.limits.processes,
+        };
+        // Programs of one step that run together have a group each.
+        let name = format!("{}-{name}-{}", self.mark().1, self.number());
+        cgroups.create(&name, limits).map(Some)
+    }
+
+    /// What a supervisor is told to start.
+    pub fn order(&self, wrapped: Wrapped, stdout_to: Option<PathBuf>, cgroup: Option<&Cgroup>) -> Order {
+        let role = self.config.supervisor.iter().skip(1);
+        Order {
+            argv: wrapped.argv,
+            sandbox: wrapped.sandbox,
+            env: wrapped.env,
+            folder: wrapped.folder,
+            stdout_to,
+            file_limit_bytes: self.config.limits.file_bytes,
+            cgroups: cgroup.map(Cgroup::folders).unwrap_or_default(),
+            grace_ms: u64::try_from(self.config.limits.grace.as_millis()).unwrap_or(u64::MAX),
+            trouble: self.folder.trouble(self.number()),
+            role: role.map(|word| word.to_string_lossy().into_owned()).collect(),
+        }
     }
 
     /// The entry in the environment of every process of every step of this worker.

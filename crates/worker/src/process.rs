@@ -1,31 +1,37 @@
 //! One program run to its end under a supervisor, with its output, its limits and what may stop it.
 //! The only place that starts what a plan names.
 
+mod answer;
+
 use crate::stop::{Stop, StopReason};
 use crate::supervise::{Ended, Order, Status};
+use answer::Answer;
+use rustix::io::Errno;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::unix::pipe;
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedWriteHalf, pipe};
+use tokio::process::{Child, Command};
 
 const CHUNK_BYTES: usize = 64 * 1024;
 /// Beyond the grace period, how long the supervisor may take to kill and reap everything. Only a
 /// process that hangs in the kernel takes this long.
 const KILL_PATIENCE: Duration = Duration::from_secs(30);
-/// How long the pipe may stay open when no process is left.
-const DRAIN_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A program at work. Dropped, it is killed at once with all that it started.
 #[derive(Debug)]
 pub struct Process {
     supervisor: Child,
-    control: Option<ChildStdin>,
+    /// Dropped, it tells the supervisor to kill everything.
+    control: Option<OwnedWriteHalf>,
+    answer: Answer,
     output: pipe::Receiver,
-    order: Order,
+    grace: Duration,
+    is_sandboxed: bool,
     begun: Instant,
 }
 
@@ -92,30 +98,61 @@ impl Process {
             source,
         };
         let (reader, writer) = io::pipe().map_err(failed)?;
-        let mut child = Command::new(program)
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(failed)?;
+        let supervisor = Command::new(program)
             .args(role)
             .env_clear()
             .current_dir("/")
-            .stdin(Stdio::piped())
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::from(writer))
             .stderr(stdin.map_or_else(Stdio::null, Stdio::from))
             .spawn()
             .map_err(failed)?;
         let output = pipe::Receiver::from_owned_fd(reader.into()).map_err(ProcessError::Output)?;
-        let mut control = child
-            .stdin
-            .take()
-            .ok_or_else(|| ProcessError::NotStarted("the supervisor has no input".to_owned()))?;
+        ours.set_nonblocking(true).map_err(ProcessError::Control)?;
+        let (answer, mut control) = UnixStream::from_std(ours)
+            .map_err(ProcessError::Control)?
+            .into_split();
         let mut line = serde_json::to_vec(&order).map_err(|error| ProcessError::Control(error.into()))?;
         line.push(b'\n');
         control.write_all(&line).await.map_err(ProcessError::Control)?;
         Ok(Self {
-            supervisor: child,
+            supervisor,
             control: Some(control),
+            answer: Answer::new(answer),
             output,
-            order,
+            grace: Duration::from_millis(order.grace_ms),
+            is_sandboxed: order.is_sandboxed(),
             begun: Instant::now(),
         })
+    }
+
+    /// From now on its time counts: what it was started for was not known before.
+    pub fn begins_now(&mut self) {
+        self.begun = Instant::now();
+    }
+
+    /// Waits for its first output, which is to be `text`; whether it is.
+    pub async fn says(&mut self, text: &[u8]) -> bool {
+        let mut said = vec![0; text.len()];
+        let read = self.output.read_exact(&mut said);
+        matches!(tokio::time::timeout(KILL_PATIENCE, read).await, Ok(Ok(_))) && said == text
+    }
+
+    /// Whether its supervisor is there.
+    pub fn is_alive(&mut self) -> bool {
+        matches!(self.supervisor.try_wait(), Ok(None))
+    }
+
+    /// Kills it with all that it started, and waits until nothing of it is left.
+    pub async fn end(mut self) {
+        self.control = None;
+        let ended = tokio::time::timeout(KILL_PATIENCE, self.supervisor.wait()).await;
+        if !matches!(ended, Ok(Ok(_))) {
+            tracing::error!(
+                "a process that waited for a stage could not be killed; look at the machine's disks and drivers"
+            );
+        }
     }
 
     /// Waits for the end, giving all output to `sink` as it comes. When this returns, no process of
@@ -169,12 +206,11 @@ impl Process {
                         self.terminate(&mut watch).await;
                     }
                 }
-                ended = self.supervisor.wait() => {
-                    let ended = ended.map_err(ProcessError::Control)?;
+                status = self.answer.read() => {
                     if is_open {
-                        self.drain(&mut watch, &mut buffer, &mut sink).await?;
+                        self.drain(&mut watch, &mut buffer, &mut sink)?;
                     }
-                    return self.result(watch.cut, ended);
+                    return self.result(watch.cut, status).await;
                 }
             }
         }
@@ -182,52 +218,54 @@ impl Process {
 
     /// Asks politely; the supervisor kills when the grace period is over.
     async fn terminate(&mut self, watch: &mut Watch) {
-        watch.deadline = Some(Instant::now() + Duration::from_millis(self.order.grace_ms) + KILL_PATIENCE);
+        watch.deadline = Some(Instant::now() + self.grace + KILL_PATIENCE);
         if let Some(control) = &mut self.control {
             // A supervisor that is gone already has ended the program, and the wait for it shows that.
             let _ = control.write_all(b"term\n").await;
         }
     }
 
-    /// Reads what the ended program left in the pipe.
-    async fn drain(
+    /// Reads what the ended program left in the pipe, which only its supervisor holds open now.
+    fn drain(
         &mut self,
         watch: &mut Watch,
         buffer: &mut [u8],
         sink: &mut (impl FnMut(&[u8]) -> io::Result<()> + Send),
     ) -> Result<(), ProcessError> {
-        let until = tokio::time::Instant::now() + DRAIN_PATIENCE;
-        while let Ok(read) = tokio::time::timeout_at(until, self.output.read(buffer)).await {
-            match read.map_err(ProcessError::Output)? {
-                0 => return Ok(()),
-                count => {
+        loop {
+            // Past the runtime, which learns of new output only when it looks for it.
+            match rustix::io::read(&self.output, &mut *buffer) {
+                Ok(0) | Err(Errno::AGAIN) => return Ok(()),
+                Ok(count) => {
                     let taken = watch.take(count);
                     if taken < count {
                         watch.cut.get_or_insert(End::OutputLimit);
                     }
                     sink(&buffer[..taken]).map_err(ProcessError::Log)?;
                 }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(ProcessError::Output(error.into())),
             }
         }
-        Ok(())
     }
 
-    fn result(
-        &self,
-        cut: Option<End>,
-        supervisor: std::process::ExitStatus,
-    ) -> Result<Finished, ProcessError> {
+    async fn result(mut self, cut: Option<End>, status: Option<Status>) -> Result<Finished, ProcessError> {
         let took = self.begun.elapsed();
-        let status = Status::read(&self.order.status);
         let end = match (cut, &status) {
-            (None, Err(_)) => return Err(ProcessError::SupervisorDied(supervisor.to_string())),
-            (None, Ok(status)) => match &status.ended {
+            (None, None) => {
+                let ended = self.supervisor.wait().await.map_err(ProcessError::Control)?;
+                return Err(ProcessError::SupervisorDied(ended.to_string()));
+            }
+            (None, Some(status)) => match &status.ended {
                 Ended::Exited { code } => self.exited(*code),
                 Ended::Signalled { signal } => End::Signalled { signal: *signal },
                 Ended::NotStarted { message } => return Err(ProcessError::NotStarted(message.clone())),
             },
             (Some(cut), _) => cut,
         };
+        // It has nothing left to do but to end, which nobody needs to wait for.
+        let mut supervisor = self.supervisor;
+        tokio::spawn(async move { supervisor.wait().await });
         let (cpu_ms, peak_bytes) = status.map_or((0, 0), |status| (status.cpu_ms, status.peak_bytes));
         Ok(Finished {
             end,
@@ -240,7 +278,7 @@ impl Process {
     /// bubblewrap, as shells do, gives 128 and the signal's number for a program that a signal ended.
     fn exited(&self, code: i32) -> End {
         match code {
-            129..=192 if self.order.is_sandboxed => End::Signalled { signal: code - 128 },
+            129..=192 if self.is_sandboxed => End::Signalled { signal: code - 128 },
             code => End::Exited { code },
         }
     }

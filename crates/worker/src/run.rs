@@ -16,6 +16,7 @@ use crate::lease::Lease;
 use crate::log::{Destination, Log};
 use crate::look::{self, Looker};
 use crate::machine::Machine;
+use crate::ready::{Ready, Standby};
 use crate::stop::{Stop, StopReason};
 use crate::workspace::AttemptFolder;
 use polyphemus_api::client::AttemptRef;
@@ -34,14 +35,21 @@ use tokio_util::task::AbortOnDropHandle;
 /// At shutdown, how long the server is waited for to take the stage back; after that its lease runs out.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Does the work of `assignment`, on `device` if it needs one. When this returns, no process and no
-/// folder of the attempt is left, and the server has its end, or never will.
-pub async fn carry_out(
-    machine: &Machine,
-    assignment: Assignment,
-    device: Option<&Device>,
-    shutdown: &CancellationToken,
-) {
+/// The place of a stage's work.
+#[derive(Debug, Clone, Copy)]
+pub struct Slot<'a> {
+    pub device: Option<&'a Device>,
+    /// What is ready for it, if anything is.
+    pub standby: Option<&'a Standby>,
+    /// No further stage is taken.
+    pub enough: &'a CancellationToken,
+    pub shutdown: &'a CancellationToken,
+}
+
+/// Does the work of `assignment`. When this returns, no process and no folder of the attempt is left, and
+/// the server has its end, or never will.
+pub async fn carry_out(machine: &Machine, assignment: Assignment, slot: Slot<'_>) {
+    let shutdown = slot.shutdown;
     polyphemus_fault::point("worker.claimed");
     let attempt = AttemptRef::from(&assignment);
     let stop = Stop::default();
@@ -69,7 +77,7 @@ pub async fn carry_out(
         stop,
         shutdown,
     };
-    let (outcome, result) = work(&report, &assignment, device, to_show).await;
+    let (outcome, result) = work(&report, &assignment, slot, to_show).await;
     report.hand_in(&FinishRequest { outcome, result }).await;
 }
 
@@ -117,7 +125,7 @@ async fn superseded(stop: &Stop) {
 async fn work(
     report: &Report<'_>,
     assignment: &Assignment,
-    device: Option<&Device>,
+    slot: Slot<'_>,
     looks: mpsc::Receiver<Look>,
 ) -> (Outcome, StageResult) {
     let Report {
@@ -127,32 +135,24 @@ async fn work(
         ..
     } = report;
     let name = format!("{}-{}-{}", attempt.job, attempt.stage, attempt.attempt);
-    let begun = machine
-        .folder
-        .attempt(&name)
-        .map_err(anyhow::Error::from)
-        .and_then(|folder| Ok((Log::create(&folder.path().join("log"))?, folder)));
-    let (log, folder) = match begun {
-        Ok(begun) => begun,
+    let ready = match slot.standby {
+        Some(standby) => standby.take().await,
+        None => None,
+    };
+    let place = match place(machine, &name, ready) {
+        Ok(place) => place,
         Err(error) => return failed_before_its_start(machine, &error),
     };
     polyphemus_fault::point("worker.workspace_made");
-    let showing = show(machine, attempt, &folder, looks);
+    let log = place.log.clone();
+    let showing = show(machine, attempt, &place.folder, looks);
     let sending = AbortOnDropHandle::new(tokio::spawn(log.clone().send(Destination {
         client: machine.client.clone(),
         attempt: attempt.clone(),
         begin: assignment.log_offset,
         stop: report.telling.stop.clone(),
     })));
-    let mut work = Attempt::new(
-        machine,
-        assignment,
-        name,
-        folder,
-        log.clone(),
-        device,
-        stop.clone(),
-    );
+    let mut work = Attempt::new(machine, assignment, name, place, slot, stop.clone());
     let outcome = work.carry_out().await;
     let mut result = work.result();
     drop(showing);
@@ -167,6 +167,20 @@ async fn work(
     }
     polyphemus_fault::point("worker.log_complete");
     (outcome, result)
+}
+
+/// The folders of the attempt: those that are ready, or new ones.
+fn place(machine: &Machine, name: &str, ready: Option<Ready>) -> anyhow::Result<Ready> {
+    if let Some(mut ready) = ready {
+        ready.folder.becomes(&machine.folder, name)?;
+        return Ok(ready);
+    }
+    let folder = machine.folder.attempt(name)?;
+    Ok(Ready {
+        shell: None,
+        log: Log::create(&folder.log())?,
+        folder,
+    })
 }
 
 /// Answers who wants to see files, as long as the handle lives.

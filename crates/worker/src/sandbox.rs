@@ -1,6 +1,7 @@
 //! What a step can see of the machine: nothing but the system's programs and its own workspace, by
 //! bubblewrap where it works, and plainly where it does not. The only place that knows the profile.
 
+mod etc;
 mod probe;
 mod profile;
 
@@ -8,6 +9,7 @@ pub use profile::{Access, DeviceNode};
 
 use crate::config;
 use crate::workspace::{AttemptFolder, WorkerFolder};
+use etc::Etc;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -29,8 +31,7 @@ pub struct Sandbox {
     network: bool,
     /// What steps may ask for by name.
     environment: BTreeMap<String, String>,
-    /// Holds the files of /etc that are made here.
-    etc: PathBuf,
+    etc: Etc,
 }
 
 #[derive(Debug, Clone)]
@@ -55,14 +56,14 @@ pub enum SandboxError {
     Io { path: PathBuf, source: std::io::Error },
 }
 
-/// A step as it is to be started.
+/// A step as it is to be started; see [`crate::supervise::Order`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wrapped {
     pub argv: Vec<String>,
+    pub sandbox: Vec<String>,
     /// Of the first program of `argv`; a sandbox passes the step's own environment by its arguments.
     pub env: BTreeMap<String, String>,
     pub folder: PathBuf,
-    pub is_sandboxed: bool,
 }
 
 impl Sandbox {
@@ -84,10 +85,10 @@ impl Sandbox {
             hidden,
             network: config.network,
             environment: config.environment.clone(),
-            etc: folder.path().join("etc"),
+            etc: Etc::new(folder.path(), Path::new("/etc")),
         };
         if config.sandbox != config::Sandbox::Off {
-            profile::write_etc(&sandbox.etc)?;
+            sandbox.refresh()?;
             sandbox.kind = probe::probe(&sandbox, folder).await?;
         }
         match &sandbox.kind {
@@ -100,6 +101,11 @@ impl Sandbox {
             Kind::Plain { .. } => {}
         }
         Ok(sandbox)
+    }
+
+    /// Has steps see what is installed now.
+    pub fn refresh(&self) -> Result<(), SandboxError> {
+        self.etc.refresh()
     }
 
     /// Why steps run without a sandbox; `None` where they run in one.
@@ -194,15 +200,17 @@ impl Sandbox {
         match &self.kind {
             Kind::Plain { .. } => Wrapped {
                 argv,
+                sandbox: Vec::new(),
                 env,
                 folder: folder.to_owned(),
-                is_sandboxed: false,
             },
             Kind::Bubblewrap { program, as_user } => Wrapped {
-                argv: profile::arguments(self, program, *as_user, attempt, argv, &env, folder, access),
+                argv: std::iter::once(program.to_string_lossy().into_owned())
+                    .chain(argv)
+                    .collect(),
+                sandbox: profile::arguments(self, *as_user, attempt, &env, folder, access),
                 env: BTreeMap::new(),
                 folder: PathBuf::from("/"),
-                is_sandboxed: true,
             },
         }
     }
@@ -211,9 +219,9 @@ impl Sandbox {
     pub fn outside(argv: Vec<String>, env: BTreeMap<String, String>) -> Wrapped {
         Wrapped {
             argv,
+            sandbox: Vec::new(),
             env,
             folder: PathBuf::from("/"),
-            is_sandboxed: false,
         }
     }
 

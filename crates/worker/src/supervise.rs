@@ -1,12 +1,12 @@
 //! The hidden role `polyphemus supervise`: a process with a single thread that stands between the
 //! worker and one step, so that nothing of the step is left whatever happens to either of them.
 //!
-//! The worker holds the write end of its standard input. The first line is an [`Order`] as JSON; a
-//! line `term` asks the step to end; the end of the input means that the worker is done with the
-//! step or dead, and kills everything at once. (A death signal from the parent would not do for
-//! this: it fires when the *thread* that forked ends, and the threads of an async runtime do.)
-//! Standard output is what the step writes to, standard error is what the step gets as its input.
-//! Nothing is ever written to either of them here.
+//! The worker holds the other end of the socket that is its standard input. The first line is an
+//! [`Order`] as JSON; a line `term` asks the step to end; the end of the input means that the worker is
+//! done with the step or dead, and kills everything at once. (A death signal from the parent would not
+//! do for this: it fires when the *thread* that forked ends, and the threads of an async runtime do.)
+//! The [`Status`] goes back when nothing of the step is left. Standard output is what the step writes
+//! to, standard error is what the step gets as its input. Nothing is ever written to either of them here.
 
 mod begin;
 mod descendants;

@@ -1,7 +1,10 @@
 //! The folders of one attempt, and the worker's own folder that they lie in. The only place that makes
 //! and removes them.
 
+mod attempt;
 mod remove;
+
+pub use attempt::AttemptFolder;
 
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -87,8 +90,10 @@ impl WorkerFolder {
             shared,
             _lock: lock,
         };
-        remove(&folder.attempts())?;
-        make(&folder.attempts())?;
+        for part in [folder.path.join(ATTEMPTS), folder.path.join(READY)] {
+            remove(&part)?;
+            make(&part)?;
+        }
         Ok(folder)
     }
 
@@ -137,119 +142,29 @@ impl WorkerFolder {
 
     /// Makes the folders of an attempt. `name` is unique among the attempts at work.
     pub fn attempt(&self, name: &str) -> Result<AttemptFolder, FolderError> {
-        let folder = AttemptFolder {
-            path: self.attempts().join(name),
-        };
-        remove(&folder.path)?;
-        for part in [folder.job(), folder.home(), folder.temporary()] {
-            make(&part)?;
-        }
-        Ok(folder)
+        AttemptFolder::make(&self.path.join(ATTEMPTS).join(name))
     }
 
-    fn attempts(&self) -> PathBuf {
-        self.path.join("attempts")
-    }
-}
-
-/// What one attempt works in; removed when dropped. No process of the attempt may be left by then.
-#[derive(Debug)]
-pub struct AttemptFolder {
-    path: PathBuf,
-}
-
-/// Less than this is as good as nothing: no file of any use fits.
-const FULL_BELOW_BYTES: u64 = 1 << 20;
-
-impl AttemptFolder {
-    /// Where the disk that it lies on is full: what is left of it, in words.
-    pub fn full_disk(&self) -> Option<String> {
-        let disk = rustix::fs::statvfs(&self.path).ok()?;
-        let free_bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
-        let is_full = free_bytes < FULL_BELOW_BYTES || (disk.f_files > 0 && disk.f_favail == 0);
-        is_full.then(|| format!("{} KiB and {} files free", free_bytes >> 10, disk.f_favail))
+    /// Makes the folders of an attempt that is to come; see [`AttemptFolder::becomes`]. Each has a
+    /// `number` of its own.
+    pub fn ready(&self, number: u64) -> Result<AttemptFolder, FolderError> {
+        AttemptFolder::make(&self.path.join(READY).join(number.to_string()))
     }
 
-    /// For what the attempt's own programs must not see: the spooled log, the status of steps.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The workspace.
-    pub fn job(&self) -> PathBuf {
-        self.path.join("job")
-    }
-
-    pub fn home(&self) -> PathBuf {
-        self.path.join("home")
-    }
-
-    pub fn temporary(&self) -> PathBuf {
-        self.path.join("tmp")
-    }
-
-    /// Where a virtual board is built; there is such a folder once [`Self::make_board`] has made it.
-    pub fn board(&self) -> PathBuf {
-        self.path.join("board")
-    }
-
-    /// Most attempts load none, and a file system takes its time for each folder.
-    pub fn make_board(&self) -> Result<(), FolderError> {
-        make(&self.board())
-    }
-
-    /// The file or folder `relative` of the workspace, with all links followed, if it is there and
-    /// inside. Only while no step runs, for a step could change it between the look and the use.
-    pub fn find(&self, relative: &str) -> Option<PathBuf> {
-        let job = self.job();
-        let found = job.join(relative).canonicalize().ok()?;
-        found.starts_with(job.canonicalize().ok()?).then_some(found)
-    }
-
-    /// A path for a new file `relative` of the workspace: what was there is removed, its folders are
-    /// made, and none of them leads out. Only while no step runs.
-    pub fn place(&self, relative: &str) -> io::Result<PathBuf> {
-        let relative = Path::new(relative);
-        let name = relative
-            .file_name()
-            .ok_or_else(|| io::Error::other("it has no name"))?;
-        let mut folder = self.job().canonicalize()?;
-        let job = folder.clone();
-        for part in relative.parent().into_iter().flat_map(Path::components) {
-            let next = folder.join(part);
-            match std::fs::create_dir(&next) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                _ => folder = next.canonicalize()?,
-            }
-            if !folder.starts_with(&job) {
-                return Err(io::Error::other("it lies outside the workspace"));
-            }
-        }
-        let path = folder.join(name);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(path),
-        }
+    /// Where a supervisor may leave a word, in a file of this number.
+    pub fn trouble(&self, number: u64) -> PathBuf {
+        self.path.join(ATTEMPTS).join(format!("trouble-{number}"))
     }
 }
 
-impl Drop for AttemptFolder {
-    fn drop(&mut self) {
-        if let Err(error) = remove(&self.path) {
-            tracing::warn!(
-                error = format!("{:#}", anyhow::Error::from(error)),
-                "the folder of an attempt stays until this worker starts next"
-            );
-        }
-    }
-}
+/// Below a worker's folder: the attempts at work, and what waits for one. No name of an attempt is a
+/// supervisor's word (it begins with a job's id).
+const ATTEMPTS: &str = "attempts";
+const READY: &str = "ready";
 
 fn make(path: &Path) -> Result<(), FolderError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(FolderError::io("make the folder", path))
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(FolderError::io("make the folder", path))
 }
 
 fn remove(path: &Path) -> Result<(), FolderError> {

@@ -121,7 +121,8 @@ impl OnItsOwnDisk {
     /// The job's processes are gone; what they did is still to be handed in.
     async fn stage_ended(&self) {
         wait::until(BOUND, "the end of the job's processes", || {
-            let left = self.worker.processes();
+            let mut left = self.worker.processes();
+            left.retain(|found| found.is_at_work);
             std::future::ready(if left.is_empty() {
                 Ok(())
             } else {

@@ -40,7 +40,7 @@ impl Simulation {
         let argv = [&program.to_string_lossy(), "--pty-fd", "0"].map(str::to_owned);
         let mut order = in_board_folder(attempt, "the virtual board", argv.into());
         order.stdin = Some(pty.master);
-        let process = attempt.start(order, Vec::new()).await?;
+        let process = attempt.start(order).await?;
         let (phase, mut phases) = watch::channel(Phase::Starting);
         let stop = Stop::default();
         let task = AbortOnDropHandle::new(tokio::spawn(watch_board(

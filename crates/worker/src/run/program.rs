@@ -2,16 +2,16 @@
 
 use super::dry_run::{Output, Rehearsal};
 use super::stage::{Attempt, Fault};
-use crate::cgroup::CgroupLimits;
+use crate::cgroup::Cgroup;
 use crate::process::{End, Finished, Limits, Process, ProcessError};
 use crate::sandbox::{Access, Sandbox};
-use crate::supervise::Order;
 use crate::tools;
 use polyphemus_core::cause::{Cause, CauseKind};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,13 @@ pub struct Program {
     pub outside: bool,
     /// Comes first.
     pub dry_run: Option<Rehearsal>,
+}
+
+/// A program's words, the first of them its path as it is seen, and all its variables.
+#[derive(Debug)]
+struct Command {
+    argv: Vec<String>,
+    env: BTreeMap<String, String>,
 }
 
 /// How a program ended that nobody stopped.
@@ -95,11 +102,18 @@ impl Attempt<'_> {
         let time = program
             .time_limit
             .map_or(self.time_left(), |limit| limit.min(self.time_left()));
-        let cgroup = self.cgroup()?;
-        let folders = cgroup.as_ref().map(|one| one.folders()).unwrap_or_default();
         let dry_run = program.dry_run.take();
         let in_earnest = command_line(&program.argv, &program);
-        let started = self.begin(program, dry_run.as_ref(), folders).await?;
+        let command = self.command(&program, dry_run.as_ref())?;
+        let (started, cgroup) = match self.in_the_shell(&program, &command) {
+            Some(begun) => begun,
+            None => {
+                let cgroup = self.machine.cgroup(&self.name);
+                let cgroup =
+                    cgroup.map_err(|error| Fault::trouble("limit the memory of the step", &error))?;
+                (self.begin(program, command, cgroup.as_ref()).await?, cgroup)
+            }
+        };
         let limits = Limits {
             time,
             output_bytes: self.output_left.load(Ordering::Relaxed),
@@ -141,30 +155,53 @@ impl Attempt<'_> {
         })
     }
 
-    /// Starts a program and shows its command in the log.
-    pub(crate) async fn start(&self, program: Program, cgroups: Vec<PathBuf>) -> Result<Process, Fault> {
-        self.begin(program, None, cgroups).await
+    /// Starts a program without limits of its own and shows its command in the log.
+    pub(crate) async fn start(&self, program: Program) -> Result<Process, Fault> {
+        let command = self.command(&program, None)?;
+        self.begin(program, command, None).await
+    }
+
+    /// What is to be started, after it was shown in the log.
+    fn command(&self, program: &Program, dry_run: Option<&Rehearsal>) -> Result<Command, Fault> {
+        let shown = dry_run.map_or(program.argv.clone(), |one| one.shown(&program.argv));
+        self.say(&command_line(&shown, program));
+        let mut argv = program.argv.clone();
+        if let Some(first) = argv.first_mut() {
+            *first = self.locate(first, &program.folder)?;
+        }
+        if let Some(dry_run) = dry_run {
+            argv = dry_run.around(argv);
+        }
+        let sandbox = &self.machine.sandbox;
+        let mut env = match program.outside {
+            true => sandbox.environment_outside(&self.folder),
+            false => sandbox.environment(&self.folder),
+        };
+        env.extend(program.inherited.clone());
+        env.extend(program.env.clone());
+        // After the step's own: a process without the marks is not found when its supervisor is gone.
+        env.extend(self.marks());
+        Ok(Command { argv, env })
+    }
+
+    /// Lets the shell that is ready become the program, if there is one and it can.
+    fn in_the_shell(&self, program: &Program, command: &Command) -> Option<(Process, Option<Cgroup>)> {
+        let shell = self.shell.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        if program.outside || program.stdout_to.is_some() || program.stdin.is_some() {
+            return None;
+        }
+        shell.become_program(&command.argv, &command.env, &program.folder, &program.access)
     }
 
     async fn begin(
         &self,
         program: Program,
-        dry_run: Option<&Rehearsal>,
-        cgroups: Vec<PathBuf>,
+        command: Command,
+        cgroup: Option<&Cgroup>,
     ) -> Result<Process, Fault> {
-        let shown = dry_run.map_or(program.argv.clone(), |one| one.shown(&program.argv));
-        self.say(&command_line(&shown, &program));
-        let sandbox = &self.machine.sandbox;
-        let mut argv = program.argv;
-        let name = argv.first().cloned().unwrap_or_default();
-        if let Some(first) = argv.first_mut() {
-            *first = self.locate(&name, &program.folder)?;
-        }
-        if let Some(dry_run) = dry_run {
-            argv = dry_run.around(argv);
-        }
         let stdout_to = match program.stdout_to {
             Some(StdoutTo::Workspace(file)) => Some(self.folder.place(&file).map_err(|error| {
+                let name = program.argv.first().map_or("", String::as_str);
                 Fault::trouble(
                     &format!("make the file `{file}` for the output of `{name}`"),
                     &error,
@@ -173,36 +210,23 @@ impl Attempt<'_> {
             Some(StdoutTo::Fresh(path)) => Some(path),
             None => None,
         };
-        let mut env = match program.outside {
-            true => sandbox.environment_outside(&self.folder),
-            false => sandbox.environment(&self.folder),
-        };
-        env.extend(program.inherited);
-        env.extend(program.env);
-        // After the step's own: a process without the marks is not found when its supervisor is gone.
-        let marks = [self.machine.mark(), (MARK.to_owned(), self.name.clone())];
-        env.extend(marks.clone());
+        let Command { argv, env } = command;
         let mut wrapped = match program.outside {
             true => Sandbox::outside(argv, env),
-            false => sandbox.wrap(&self.folder, argv, env, &program.folder, &program.access),
+            false => {
+                let sandbox = &self.machine.sandbox;
+                sandbox.wrap(&self.folder, argv, env, &program.folder, &program.access)
+            }
         };
-        wrapped.env.extend(marks);
-        let number = self.programs.fetch_add(1, Ordering::Relaxed);
-        let order = Order {
-            argv: wrapped.argv,
-            env: wrapped.env,
-            folder: wrapped.folder,
-            stdout_to,
-            file_limit_bytes: self.machine.config.limits.file_bytes,
-            cgroups,
-            is_sandboxed: wrapped.is_sandboxed,
-            grace_ms: u64::try_from(self.machine.config.limits.grace.as_millis()).unwrap_or(u64::MAX),
-            status: self.folder.path().join(format!("status-{number}")),
-            role: self.role(),
-        };
+        wrapped.env.extend(self.marks());
+        let order = self.machine.order(wrapped, stdout_to, cgroup);
         Process::start(&self.machine.config.supervisor, order, program.stdin)
             .await
             .map_err(|error| self.process_fault(&program.title, &error))
+    }
+
+    fn marks(&self) -> [(String, String); 2] {
+        [self.machine.mark(), (MARK.to_owned(), self.name.clone())]
     }
 
     /// Counts what was written against the stage's limit.
@@ -216,22 +240,6 @@ impl Attempt<'_> {
 
     pub(crate) fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
-    }
-
-    fn cgroup(&self) -> Result<Option<crate::cgroup::Cgroup>, Fault> {
-        let Some(cgroups) = &self.machine.cgroups else {
-            return Ok(None);
-        };
-        let number = self.programs.load(Ordering::Relaxed);
-        let name = format!("{}-{}-{number}", self.machine.mark().1, self.name);
-        let limits = CgroupLimits {
-            memory_bytes: self.machine.config.limits.memory_bytes,
-            processes: self.machine.config.limits.processes,
-        };
-        match cgroups.create(&unique(&name), limits) {
-            Ok(cgroup) => Ok(Some(cgroup)),
-            Err(error) => Err(Fault::trouble("limit the memory of the step", &error)),
-        }
     }
 
     /// The path of a program as the step sees it.
@@ -290,23 +298,11 @@ impl Attempt<'_> {
         }
         Fault::trouble(&format!("run the step `{title}`"), error)
     }
-
-    fn role(&self) -> Vec<String> {
-        let words = self.machine.config.supervisor.iter().skip(1);
-        words.map(|word| word.to_string_lossy().into_owned()).collect()
-    }
 }
 
 fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-}
-
-/// Programs of one step that run together have a group each.
-fn unique(name: &str) -> String {
-    use std::sync::atomic::AtomicU64;
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// The command as it would be typed.

@@ -5,11 +5,13 @@ use super::failure::{Judge, unreadable};
 use super::program::{Program, Ran, StdoutTo};
 use super::results;
 use super::usage::Gauge;
+use super::Slot;
 use crate::backoff::chain;
 use crate::board::{self, Board};
 use crate::contents::ContentsError;
 use crate::log::Log;
 use crate::machine::Machine;
+use crate::ready::{Ready, Shell};
 use crate::sandbox::Access;
 use crate::stop::{Stop, StopReason};
 use crate::workspace::AttemptFolder;
@@ -24,8 +26,8 @@ use polyphemus_core::result::{StageResult, Verdict};
 use polyphemus_core::stage::StageName;
 use polyphemus_device::{Device, DeviceLock};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, AtomicU64};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::SemaphorePermit;
 use tokio_util::task::AbortOnDropHandle;
@@ -36,18 +38,19 @@ pub struct Attempt<'a> {
     pub(crate) machine: &'a Machine,
     pub(crate) assignment: &'a Assignment,
     pub(crate) name: String,
-    // Dropped in this order: the board's simulation lives in the folder.
+    // Dropped in this order: the shell and the board's simulation live in the folder.
+    /// It waits for the first program.
+    pub(crate) shell: Mutex<Option<Shell>>,
     pub(crate) board: Option<Board>,
     pub(crate) folder: AttemptFolder,
     pub(crate) log: Log,
     pub(crate) stop: Stop,
+    slot: Slot<'a>,
     pub(crate) device: Option<&'a Device>,
     pub(crate) device_lock: Option<DeviceLock>,
     pub(crate) deadline: Instant,
     /// Of the stage's limit, in bytes.
     pub(crate) output_left: AtomicU64,
-    /// How many programs were started.
-    pub(crate) programs: AtomicU32,
     /// What of the limits of the workspace was passed.
     excess: Arc<OnceLock<String>>,
     notes: Vec<String>,
@@ -82,24 +85,24 @@ impl<'a> Attempt<'a> {
         machine: &'a Machine,
         assignment: &'a Assignment,
         name: String,
-        folder: AttemptFolder,
-        log: Log,
-        device: Option<&'a Device>,
+        place: Ready,
+        slot: Slot<'a>,
         stop: Stop,
     ) -> Self {
         Self {
             machine,
             assignment,
             name,
+            shell: Mutex::new(place.shell),
             board: None,
-            folder,
-            log,
+            folder: place.folder,
+            log: place.log,
             stop,
-            device,
+            slot,
+            device: slot.device,
             device_lock: None,
             deadline: Instant::now() + Duration::from_secs(assignment.stage.time_limit_s),
             output_left: AtomicU64::new(machine.config.limits.output_bytes),
-            programs: AtomicU32::new(0),
             excess: Arc::default(),
             notes: Vec::new(),
             verdict: None,
@@ -128,11 +131,15 @@ impl<'a> Attempt<'a> {
     /// of other attempts cannot wait for it.
     pub(crate) async fn end(self) {
         let Self {
+            shell,
             board,
             folder,
             device_lock,
             ..
         } = self;
+        if let Some(shell) = shell.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            shell.end().await;
+        }
         drop(board);
         if let Err(error) = tokio::task::spawn_blocking(|| drop(folder)).await {
             tracing::error!(%error, "the folder of an attempt was not removed to its end");
@@ -147,6 +154,7 @@ impl<'a> Attempt<'a> {
         };
         let mut fault = self.steps_within_limits().await.err();
         polyphemus_fault::point("worker.steps_ended");
+        self.prepare_next();
         self.end_board().await;
         // A cancel that comes with the last step's end is a cancel; a lost lease a lost lease.
         if let Some(reason) = self.stop.get().filter(|reason| *reason != StopReason::Shutdown) {
@@ -177,6 +185,13 @@ impl<'a> Attempt<'a> {
                     Err(fault) => self.ended_without_tree(fault),
                 }
             }
+        }
+    }
+
+    /// While this stage is handed in, what the next one needs is made ready.
+    fn prepare_next(&self) {
+        if let Some(standby) = self.slot.standby.filter(|_| !self.slot.enough.is_cancelled()) {
+            standby.prepare();
         }
     }
 

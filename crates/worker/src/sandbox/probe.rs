@@ -43,9 +43,11 @@ async fn attempt(sandbox: &Sandbox, kind: Kind, folder: &WorkerFolder) -> Result
     ];
     let job = sandbox.job(&place);
     let wrapped = sandbox.wrap(&place, argv, Default::default(), &job, &Access::default());
-    let (program, args) = wrapped.argv.split_first().ok_or("no command")?;
+    let (program, command) = wrapped.argv.split_first().ok_or("no command")?;
     let run = Command::new(PathBuf::from(program))
-        .args(args)
+        .args(&wrapped.sandbox)
+        .arg("--")
+        .args(command)
         .env_clear()
         .current_dir(Path::new("/"))
         .stdin(Stdio::null())

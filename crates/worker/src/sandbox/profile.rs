@@ -1,6 +1,6 @@
 //! The arguments of bubblewrap (bwrap(1)): what a step sees, and what is taken from it.
 
-use super::{BOARD, HOME, JOB, Sandbox, SandboxError, TEMPORARY};
+use super::{BOARD, HOME, JOB, Sandbox, TEMPORARY};
 use crate::workspace::AttemptFolder;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,21 +11,6 @@ pub(super) const SERIAL: &str = "/dev/board";
 const SYSTEM: [&str; 9] = [
     "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix",
 ];
-/// What programs read of /etc and what holds no secret.
-const ETC: [&str; 11] = [
-    "ld.so.cache",
-    "ld.so.conf",
-    "ld.so.conf.d",
-    "alternatives",
-    "nsswitch.conf",
-    "localtime",
-    "timezone",
-    "ssl/certs",
-    "ca-certificates.conf",
-    "pki/tls/certs",
-    "fonts",
-];
-const ETC_NETWORK: [&str; 4] = ["resolv.conf", "hosts", "services", "protocols"];
 /// How the nodes of cards begin below /dev: of XDMA, QDMA and XRT, which is below `dri`.
 const CARD_NODES: [&str; 5] = ["xdma", "qdma", "xclmgmt", "dri", "xfpga"];
 /// The same user on every machine.
@@ -57,38 +42,16 @@ pub(super) fn is_seen(folder: &Path, read_only: &[PathBuf]) -> bool {
         || read_only.iter().any(|one| folder.starts_with(one))
 }
 
-/// The files of /etc that name the one user there is.
-pub(super) fn write_etc(folder: &Path) -> Result<(), SandboxError> {
-    let passwd = "root:x:0:0:root:/home/job:/bin/sh\njob:x:1000:1000:job:/home/job:/bin/sh\n\
-                  nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
-    let group = "root:x:0:\njob:x:1000:\nnogroup:x:65534:\n";
-    let write = |name: &str, text: &str| {
-        let path = folder.join(name);
-        std::fs::write(&path, text).map_err(|source| SandboxError::Io { path, source })
-    };
-    std::fs::create_dir_all(folder).map_err(|source| SandboxError::Io {
-        path: folder.to_owned(),
-        source,
-    })?;
-    write("passwd", passwd)?;
-    write("group", group)
-}
-
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is another part of one command line"
-)]
+/// All but the command.
 pub(super) fn arguments(
     sandbox: &Sandbox,
-    bwrap: &Path,
     as_user: bool,
     attempt: &AttemptFolder,
-    argv: Vec<String>,
     env: &BTreeMap<String, String>,
     folder: &Path,
     access: &Access,
 ) -> Vec<String> {
-    let mut args = Arguments(vec![bwrap.to_string_lossy().into_owned()]);
+    let mut args = Arguments(Vec::new());
     args.add(&[
         "--unshare-pid",
         "--unshare-ipc",
@@ -107,7 +70,7 @@ pub(super) fn arguments(
     // First, for what the operator names may lie below them.
     args.bind("--bind", &attempt.temporary(), TEMPORARY);
     args.bind("--bind", &attempt.home(), HOME);
-    args.system(sandbox, network);
+    args.system(sandbox, network, &access.read_only);
     for path in &access.read_only {
         args.bind("--ro-bind", path, &path.to_string_lossy());
     }
@@ -137,9 +100,15 @@ pub(super) fn arguments(
     for (name, value) in env {
         args.add(&["--setenv", name, value]);
     }
-    args.add(&["--chdir", &folder.to_string_lossy(), "--"]);
-    args.0.extend(argv);
+    args.add(&["--chdir", &folder.to_string_lossy()]);
     args.0
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
 }
 
 struct Arguments(Vec<String>);
@@ -164,8 +133,8 @@ impl Arguments {
         }
     }
 
-    fn system(&mut self, sandbox: &Sandbox, network: bool) {
-        let mut seen = Vec::new();
+    fn system(&mut self, sandbox: &Sandbox, network: bool, read_only: &[PathBuf]) {
+        let mut seen: Vec<PathBuf> = Vec::new();
         for place in SYSTEM {
             match std::fs::read_link(place) {
                 Ok(target) => self.bind("--symlink", &target, place),
@@ -185,13 +154,17 @@ impl Arguments {
                 self.add(&["--tmpfs", &hidden.to_string_lossy()]);
             }
         }
-        let network = if network { &ETC_NETWORK[..] } else { &[] };
-        for name in ETC.iter().chain(network) {
-            let path = format!("/etc/{name}");
-            self.add(&["--ro-bind-try", &path, &path]);
+        let (etc, files) = sandbox.etc.shown(network);
+        // What the operator names of /etc needs a place there that can be made.
+        if seen.iter().chain(read_only).any(|one| one.starts_with("/etc")) {
+            for name in names(etc) {
+                self.bind("--ro-bind", &etc.join(&name), &format!("/etc/{name}"));
+            }
+        } else {
+            self.bind("--ro-bind", etc, "/etc");
         }
-        for name in ["passwd", "group"] {
-            self.bind("--ro-bind", &sandbox.etc.join(name), &format!("/etc/{name}"));
+        for (file, place) in files {
+            self.bind("--ro-bind", &file, &place);
         }
     }
 }

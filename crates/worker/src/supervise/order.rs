@@ -1,15 +1,22 @@
-//! What the worker and its supervisor tell each other: the order on standard input, the status in a file.
+//! What the worker and its supervisor tell each other, over a socket that is the supervisor's standard
+//! input: the order comes first, the status back at the end, each a line.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 /// What is to be started, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// The program, by its path, and its arguments.
+    /// The program, by its path, and its arguments. Where there is a sandbox, that is the program, and
+    /// the command in it are its arguments.
     pub argv: Vec<String>,
+    /// The sandbox' own arguments (bwrap(1)), which come before its command. They go by a descriptor: who
+    /// is inside can read its command line, and what lies where on this machine is not for him to know.
+    /// The first process is then one that dies of SIGTERM with all that is in it, so that it gets none,
+    /// and what is inside has its time to end.
+    pub sandbox: Vec<String>,
     /// The whole environment of the program.
     pub env: BTreeMap<String, String>,
     /// The folder to start in.
@@ -20,18 +27,21 @@ pub struct Order {
     pub file_limit_bytes: u64,
     /// The folders of the control groups that the program joins.
     pub cgroups: Vec<PathBuf>,
-    /// The first process is a sandbox that dies of SIGTERM with all that is in it: it gets none, so
-    /// that what is inside has its time to end.
-    pub is_sandboxed: bool,
     /// How long the step has to end after `term`, in milliseconds.
     pub grace_ms: u64,
-    /// Where the [`Status`] goes: a place that the step cannot see.
-    pub status: PathBuf,
+    /// A file in a place that the step cannot see, for a sentence why its program could not be started.
+    pub trouble: PathBuf,
     /// The arguments that make the executable play the supervisor's role: `["supervise"]`.
     pub role: Vec<String>,
 }
 
-/// How the step ended. Written when no process of it is left.
+impl Order {
+    pub fn is_sandboxed(&self) -> bool {
+        !self.sandbox.is_empty()
+    }
+}
+
+/// How the step ended. Sent when no process of it is left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     pub ended: Ended,
@@ -57,16 +67,14 @@ pub enum Ended {
 }
 
 impl Status {
-    /// Writes the whole status or nothing.
-    pub fn write(&self, path: &Path) -> io::Result<()> {
-        let unfinished = path.with_extension("unfinished");
-        let mut file = std::fs::File::create(&unfinished)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        drop(file);
-        std::fs::rename(&unfinished, path)
+    pub fn line(&self) -> io::Result<Vec<u8>> {
+        let mut line = serde_json::to_vec(self)?;
+        line.push(b'\n');
+        Ok(line)
     }
 
-    pub fn read(path: &Path) -> io::Result<Self> {
-        Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+    /// What [`Status::line`] gave, with or without its end.
+    pub fn parse(line: &[u8]) -> io::Result<Self> {
+        Ok(serde_json::from_slice(line)?)
     }
 }

@@ -10,22 +10,21 @@ use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus, pidfd_open, setrlimit, wait,
 };
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// How often orphans that ended meanwhile are reaped.
 const REAP_EVERY: Duration = Duration::from_millis(500);
 
-/// Reads the order, carries it out and writes the status. The exit code is 0 when the status was written.
+/// Reads the order, carries it out and sends the status. The exit code is 0 when the status was sent.
 pub(super) fn watch() -> ExitCode {
-    let Some((order, control)) = read_order() else {
+    let Some((order, mut control)) = read_order() else {
         return ExitCode::from(super::WRONG_USE);
     };
     let status = match prepare(&order).and_then(|()| start(&order)) {
-        Ok(first) => supervise(&order, first, control),
+        Ok(first) => supervise(&order, first, &mut control),
         Err(error) => Status {
             ended: Ended::NotStarted {
                 message: format!("the step's supervisor failed: {error}"),
@@ -34,7 +33,7 @@ pub(super) fn watch() -> ExitCode {
             peak_bytes: 0,
         },
     };
-    match status.write(&order.status) {
+    match control.answer(&status) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
@@ -56,6 +55,11 @@ impl Control {
         self.is_open &= count > 0;
         self.rest.extend_from_slice(&buffer[..count]);
         Ok(())
+    }
+
+    /// The last word. Whoever reads it need not wait for the end of this process.
+    fn answer(&mut self, status: &Status) -> io::Result<()> {
+        self.input.write_all(&status.line()?)
     }
 
     fn line(&mut self) -> Option<Vec<u8>> {
@@ -103,12 +107,7 @@ fn prepare(order: &Order) -> io::Result<()> {
     Ok(())
 }
 
-/// Where `supervise begin` says why it could not start the program.
-pub(super) fn trouble(order: &Order) -> PathBuf {
-    order.status.with_extension("trouble")
-}
-
-fn supervise(order: &Order, first: Pid, mut control: Control) -> Status {
+fn supervise(order: &Order, first: Pid, control: &mut Control) -> Status {
     let mut ended = None;
     // Without it (Linux before 5.3) the end of the step is seen a little later.
     let first_fd = pidfd_open(first, PidfdFlags::empty()).ok();
@@ -117,7 +116,7 @@ fn supervise(order: &Order, first: Pid, mut control: Control) -> Status {
         let patience = kill_at.map_or(REAP_EVERY, |at| {
             at.saturating_duration_since(Instant::now()).min(REAP_EVERY)
         });
-        if wait_for_either(&control, first_fd.as_ref(), patience) {
+        if wait_for_either(control, first_fd.as_ref(), patience) {
             let read = control.read();
             control.is_open &= read.is_ok();
         }
@@ -145,8 +144,12 @@ fn supervise(order: &Order, first: Pid, mut control: Control) -> Status {
             let _ = std::fs::remove_dir(cgroup);
         }
     }
-    let ended = match std::fs::read_to_string(trouble(order)) {
-        Ok(message) => Ended::NotStarted { message },
+    let ended = match std::fs::read_to_string(&order.trouble) {
+        Ok(message) => {
+            // The next worker of this name removes what stays.
+            let _ = std::fs::remove_file(&order.trouble);
+            Ended::NotStarted { message }
+        }
         Err(_) => ended.unwrap_or(Ended::NotStarted {
             message: "the end of the step's program was not seen".to_owned(),
         }),
@@ -171,7 +174,7 @@ fn wait_for_either(control: &Control, first: Option<&OwnedFd>, patience: Duratio
 
 fn terminate(order: &Order, first: Pid) {
     for pid in descendants(rustix::process::getpid().as_raw_pid()) {
-        if !(order.is_sandboxed && pid == first.as_raw_pid()) {
+        if !(order.is_sandboxed() && pid == first.as_raw_pid()) {
             signal(pid, Signal::TERM);
         }
     }

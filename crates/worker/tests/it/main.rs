@@ -9,6 +9,7 @@ mod log;
 mod look;
 mod make_conf;
 mod process;
+mod ready;
 mod sandbox;
 mod server;
 mod stage;

@@ -85,7 +85,6 @@ async fn standard_output_goes_to_a_file_but_never_through_a_link() {
     let process = Process::start(&supervisor(), order.clone(), None).await.unwrap();
     let (refused, _) = finish(process, MANY, &Stop::default()).await;
     assert!(matches!(refused, Err(ProcessError::NotStarted(_))), "{refused:?}");
-    std::fs::remove_file(&order.status).unwrap();
     order.stdout_to = Some(bench.attempt.place("out").unwrap());
     let process = Process::start(&supervisor(), order, None).await.unwrap();
     let (finished, output) = finish(process, MANY, &Stop::default()).await;

@@ -75,7 +75,6 @@ async fn a_step_reaches_the_network_only_where_it_may() {
     let (_, output) = bench.sh(&script).await;
     assert_eq!(output, "refused\n");
     bench.access.network = true;
-    std::fs::remove_file(bench.attempt.path().join("status")).unwrap();
     let (_, output) = bench.sh(&script).await;
     assert!(output.starts_with("connected\n"), "{output}");
 }
@@ -85,6 +84,39 @@ async fn a_step_has_a_clean_environment() {
     let bench = Bench::new(Sandbox::Required).await;
     let (_, output) = bench.sh("env | sort | cut -d= -f1 | tr '\\n' ' '").await;
     assert_eq!(output, "HOME LANG LC_ALL LOGNAME PATH PWD TMPDIR TZ USER ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_cannot_learn_from_its_sandbox_where_it_lies_on_the_machine() {
+    let bench = Bench::new(Sandbox::Required).await;
+    let (_, output) = bench
+        .sh("cat /proc/[0-9]*/cmdline | tr '\\0' ' '; echo; ls /proc/self/fd | tr '\\n' ' '")
+        .await;
+    let (commands, open) = output.split_once('\n').unwrap();
+    let folder = bench.folder.shared().to_string_lossy();
+    assert!(
+        commands.contains("bwrap") && !commands.contains(&*folder),
+        "{commands}"
+    );
+    // The last is the listing itself.
+    assert_eq!(open, "0 1 2 3 ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_operator_names_in_etc_is_seen_beside_the_rest_of_it() {
+    let bench = Bench::with(|config| {
+        config.sandbox = Sandbox::Required;
+        config.read_only = vec!["/etc/hostname".into()];
+    })
+    .await;
+    let (_, output) = bench
+        .sh("cat /etc/hostname; grep -c ^job: /etc/passwd; ls /etc/shadow 2>&1")
+        .await;
+    let host = std::fs::read_to_string("/etc/hostname").unwrap();
+    assert!(
+        output.starts_with(&format!("{host}1\n")) && output.contains("No such file"),
+        "{output}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -190,11 +190,11 @@ impl Worker {
     pub async fn end(self) {
         self.stop.cancel();
         self.task.await.unwrap().unwrap();
-        let attempts = self.folder.path().join("workers/tester/attempts");
-        let left: Vec<_> = std::fs::read_dir(attempts)
-            .unwrap()
-            .flatten()
-            .map(|one| one.path())
+        let folder = self.folder.path().join("workers/tester");
+        let left: Vec<_> = ["attempts", "ready"]
+            .iter()
+            .flat_map(|part| std::fs::read_dir(folder.join(part)).unwrap())
+            .map(|one| one.unwrap().path())
             .collect();
         assert_eq!(left, Vec::<PathBuf>::new());
     }

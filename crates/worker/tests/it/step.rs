@@ -84,14 +84,14 @@ impl Bench {
         let wrapped = self.sandbox.wrap(&self.attempt, argv, env, &job, &self.access);
         Order {
             argv: wrapped.argv,
+            sandbox: wrapped.sandbox,
             env: wrapped.env,
             folder: wrapped.folder,
             stdout_to: None,
             file_limit_bytes: self.file_limit_bytes,
             cgroups: self.cgroups.clone(),
-            is_sandboxed: wrapped.is_sandboxed,
             grace_ms: 500,
-            status: self.attempt.path().join("status"),
+            trouble: self.attempt.path().join("trouble"),
             role: vec!["supervise".into()],
         }
     }
