@@ -3,6 +3,7 @@
 use crate::server::{BOUND, Server, Worker};
 use crate::step::{marker, processes_with};
 use polyphemus_testkit::wait;
+use polyphemus_worker::cgroup::Cgroups;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ async fn a_worker_that_is_killed_leaves_no_process_and_its_stage_is_done_by_anot
     );
     let id = server.submit_script(&script).await;
     server.logged(&id, "begun").await;
+    let worker = worker_of(&marker);
+    assert_eq!(Cgroups::detect().is_ok(), !groups_of(&worker).is_empty());
     child.kill().unwrap();
     child.wait().unwrap();
     wait::until(BOUND, "the end of the orphans", || async {
@@ -35,7 +38,7 @@ async fn a_worker_that_is_killed_leaves_no_process_and_its_stage_is_done_by_anot
     })
     .await;
     wait::until(BOUND, "the end of its control groups", || async {
-        match groups_of(id.as_str()) {
+        match groups_of(&worker) {
             left if left.is_empty() => Ok(()),
             left => Err(left),
         }
@@ -55,15 +58,31 @@ async fn a_worker_that_is_killed_leaves_no_process_and_its_stage_is_done_by_anot
     drop(heir);
 }
 
-/// The control groups of a job, one path a line.
-fn groups_of(job: &str) -> String {
+/// What marks the processes of the worker of this one.
+fn worker_of(marker: &str) -> String {
+    let pids = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut environs = pids.filter_map(|entry| {
+        let command = std::fs::read(entry.path().join("cmdline")).ok()?;
+        let is_it = String::from_utf8_lossy(&command).contains(marker);
+        is_it.then(|| std::fs::read(entry.path().join("environ")).ok())?
+    });
+    let mark = environs.find_map(|environ| {
+        let environ = String::from_utf8_lossy(&environ).into_owned();
+        let mut entries = environ.split('\0');
+        entries.find_map(|entry| Some(entry.strip_prefix("POLYPHEMUS_WORKER=")?.to_owned()))
+    });
+    mark.unwrap()
+}
+
+/// The control groups of a worker, one path a line.
+fn groups_of(worker: &str) -> String {
     let mut find = Command::new("find");
     find.args([
         "/sys/fs/cgroup",
         "-type",
         "d",
         "-name",
-        &format!("polyphemus-*{job}*"),
+        &format!("polyphemus-{worker}-*"),
     ]);
     String::from_utf8(find.output().unwrap().stdout).unwrap()
 }
