@@ -11,19 +11,16 @@ const SCENARIO: &str = "idle";
 
 pub(super) fn measure(args: &Args) -> anyhow::Result<Vec<Figure>> {
     let root = Process(args.pid.context("`idle` needs --pid")?);
-    let mut all = root.descendants();
-    all.push(root);
-    let before = used(&all)?;
+    let before = used(root)?;
     let begin = Instant::now();
     std::thread::sleep(Duration::from_secs(args.seconds));
-    let after = used(&all)?;
+    let after = used(root)?;
     let seconds = begin.elapsed().as_secs_f64();
-    let memory_bytes = all.iter().map(|one| one.memory_bytes()).sum::<Result<u64, _>>()?;
-    let cpu = after.cpu.saturating_sub(before.cpu);
-    let count = all.len();
+    let cpu = after.cpu_since(&before);
+    let count = after.cpu.len();
     let what = format!("memory of {count} process{}", if count == 1 { "" } else { "es" });
     Ok(vec![
-        Figure::new(SCENARIO, what, memory_bytes as f64 / 1e6, Unit::Megabytes),
+        Figure::new(SCENARIO, what, after.memory_bytes as f64 / 1e6, Unit::Megabytes),
         Figure::new(
             SCENARIO,
             "processor time, of one processor",
@@ -39,31 +36,48 @@ pub(super) fn measure(args: &Args) -> anyhow::Result<Vec<Figure>> {
     ])
 }
 
+#[derive(Default)]
 struct Used {
-    cpu: Duration,
+    memory_bytes: u64,
+    /// By the number of the process.
+    cpu: BTreeMap<i32, Duration>,
     /// By the number of the thread.
     wake_ups: BTreeMap<String, u64>,
 }
 
+/// Of the processes and threads that live now: one that has ended has taken its count with it.
 impl Used {
-    /// Of the threads that live now: one that has ended has taken its count with it.
+    fn cpu_since(&self, before: &Self) -> Duration {
+        let since = |(process, cpu): (&i32, &Duration)| {
+            cpu.saturating_sub(before.cpu.get(process).copied().unwrap_or_default())
+        };
+        self.cpu.iter().map(since).sum()
+    }
+
     fn wake_ups_since(&self, before: &Self) -> u64 {
         let since = |(thread, count): (&String, &u64)| {
             count.saturating_sub(before.wake_ups.get(thread).copied().unwrap_or(0))
         };
         self.wake_ups.iter().map(since).sum()
     }
+
+    fn add(&mut self, process: Process) -> std::io::Result<()> {
+        let (memory_bytes, cpu) = (process.memory_bytes()?, process.cpu()?);
+        self.wake_ups.extend(process.wake_ups()?);
+        self.memory_bytes += memory_bytes;
+        self.cpu.insert(process.0, cpu);
+        Ok(())
+    }
 }
 
-fn used(processes: &[Process]) -> anyhow::Result<Used> {
-    let mut used = Used {
-        cpu: Duration::ZERO,
-        wake_ups: BTreeMap::new(),
-    };
-    for process in processes {
-        let gone = || format!("process {} cannot be looked at; does it still run?", process.0);
-        used.cpu += process.cpu().with_context(gone)?;
-        used.wake_ups.extend(process.wake_ups().with_context(gone)?);
+/// What `root` and all that it started use.
+fn used(root: Process) -> anyhow::Result<Used> {
+    let mut used = Used::default();
+    used.add(root)
+        .with_context(|| format!("process {} cannot be looked at; does it still run?", root.0))?;
+    for process in root.descendants() {
+        // One that ends meanwhile is no error: what a worker has ready is given back after a while.
+        let _ = used.add(process);
     }
     Ok(used)
 }
