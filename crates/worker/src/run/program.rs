@@ -187,6 +187,9 @@ impl Attempt<'_> {
     /// Lets the shell that is ready become the program, if there is one and it can.
     fn in_the_shell(&self, program: &Program, command: &Command) -> Option<(Process, Option<Cgroup>)> {
         let shell = self.shell.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        if let Some(standby) = self.slot.standby {
+            standby.expect(&program.access);
+        }
         if program.outside || program.stdout_to.is_some() || program.stdin.is_some() {
             return None;
         }

@@ -45,7 +45,7 @@ pub struct Attempt<'a> {
     pub(crate) folder: AttemptFolder,
     pub(crate) log: Log,
     pub(crate) stop: Stop,
-    slot: Slot<'a>,
+    pub(crate) slot: Slot<'a>,
     pub(crate) device: Option<&'a Device>,
     pub(crate) device_lock: Option<DeviceLock>,
     pub(crate) deadline: Instant,
