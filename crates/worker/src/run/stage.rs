@@ -1,11 +1,11 @@
 //! The steps of one attempt in their order, and what is made of their end.
 
+use super::Slot;
 use super::dry_run::{self, Rehearsal};
 use super::failure::{Judge, unreadable};
 use super::program::{Program, Ran, StdoutTo};
 use super::results;
 use super::usage::Gauge;
-use super::Slot;
 use crate::backoff::chain;
 use crate::board::{self, Board};
 use crate::contents::ContentsError;
