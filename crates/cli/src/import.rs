@@ -73,6 +73,14 @@ fn settings_of(args: &Args, instance: &Path) -> Result<String, Failure> {
     }
     let checked = match Settings::load(&args.source, []) {
         Ok(checked) => checked,
+        // The plans of the jobs depend on them, and a second import takes nothing over again.
+        Err(error) if args.settings => {
+            return Err(Failure::Usage(format!(
+                "the settings cannot be copied, so nothing was imported: {error}; put a corrected copy at {} and \
+                 import without --settings",
+                to.display()
+            )));
+        }
         Err(error) => {
             return Ok(format!(
                 "settings: not copied: {error}; correct that in a copy of it at {}",

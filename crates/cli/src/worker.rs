@@ -281,6 +281,7 @@ impl WorkArgs {
             bytes: values.workspace_limit_bytes,
             entries: values.workspace_limit_files,
         };
+        config.limits.memory_bytes = values.memory_limit_bytes.or_else(most_of_the_memory);
         config.min_free_bytes = values.min_free_bytes;
         Ok(config)
     }
@@ -300,6 +301,15 @@ fn slots_of(text: &str) -> Result<usize, String> {
         Ok(slots @ 0..=1024) => Ok(slots),
         _ => Err("a number from 0 to 1024".to_owned()),
     }
+}
+
+/// What a step may take so that the machine, and this worker on it, go on: all but a tenth, and all but 1 GiB;
+/// of a machine with less than 2 GiB the half.
+fn most_of_the_memory() -> Option<u64> {
+    let found = rustix::system::sysinfo();
+    let all = found.totalram.checked_mul(u64::from(found.mem_unit))?;
+    let kept = (all / 10).max(1 << 30).min(all / 2);
+    Some(all - kept)
 }
 
 fn half_of_the_processors() -> usize {

@@ -57,7 +57,6 @@ pub struct PlannedStage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[expect(clippy::large_enum_variant, reason = "nearly all steps are the large one")]
 pub enum Step {
     Run(Run),
     Load(Load),

@@ -140,7 +140,7 @@ async fn database(instance: &Path) -> Line {
         ),
         Err(error) => Line::fail(
             "database",
-            error.to_string(),
+            polyphemus_worker::backoff::chain(&error),
             "`polyphemus fsck` tells more; `polyphemus restore` makes an instance of a backup",
         ),
     }

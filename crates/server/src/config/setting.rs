@@ -3,8 +3,8 @@
 
 use super::python::Value;
 use super::values::{
-    Values, boolean, bucket, command, days, extensions, filled, folder, integer, link, one_of, path_inside,
-    put, seconds, slots, text, texts, texts_or_text, toolchain, words,
+    Values, boolean, bucket, bytes_or_none, command, days, extensions, filled, folder, integer, link, one_of,
+    path_inside, put, seconds, slots, text, texts, texts_or_text, toolchain, words,
 };
 
 /// A key of `polyphemus.cfg`.
@@ -106,6 +106,8 @@ pub static SETTINGS: &[Setting] = &[
         |values, value| put(&mut values.workspace_limit_bytes, bytes(value))),
     works("WORKSPACE_LIMIT_FILES", "an integer from 1 to 1000000000", "files and directories of a stage while it runs",
         |values, value| put(&mut values.workspace_limit_files, integer(value, 1, 1_000_000_000))),
+    works("MEMORY_LIMIT_BYTES", "a number of bytes, at least 1048576, or None", "memory of one step of a stage, where there are control groups; None is all of the machine's but a tenth, or 1 GiB",
+        |values, value| put(&mut values.memory_limit_bytes, bytes_or_none(value, 1 << 20))),
     works("MIN_FREE_BYTES", "a number of bytes", "a worker whose disk has less free takes no stage",
         |values, value| put(&mut values.min_free_bytes, integer(value, 0, i64::MAX as u64))),
     works("EXECUTABLE_NAME", "a path within the design, as in 'exe'", "the program that a design's own Makefile builds",

@@ -29,6 +29,7 @@ pub struct Values {
     pub drain: Duration,
     pub workspace_limit_bytes: u64,
     pub workspace_limit_files: u64,
+    pub memory_limit_bytes: Option<u64>,
     pub min_free_bytes: u64,
     pub lease: Duration,
     /// `COMPILE_TIMEOUT`.
@@ -242,6 +243,14 @@ pub(super) fn days(value: &Value, most: u64) -> Option<Option<Duration>> {
     match value {
         Value::None => Some(None),
         other => integer(other, 1, most).map(|days| Some(Duration::from_secs(days * 86_400))),
+    }
+}
+
+/// `None` of Python, or a number of bytes.
+pub(super) fn bytes_or_none(value: &Value, least: u64) -> Option<Option<u64>> {
+    match value {
+        Value::None => Some(None),
+        other => integer(other, least, i64::MAX as u64).map(Some),
     }
 }
 
