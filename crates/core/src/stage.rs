@@ -115,7 +115,6 @@ pub struct Stage {
     pub tries: Tries,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 fn is_first(round: &u32) -> bool {
     *round == 0
 }
