@@ -21,5 +21,7 @@ pub use blobs::{BlobError, Blobs, ByteStream, Listed, Replayed};
 pub use collect::{Collected, collect, survey};
 pub use polyphemus_core::{BlobHash, TreeHash};
 pub use tree::{Entry, Mode, Tree, TreeError};
-pub use unpack::{Format, Limits, UnpackError, Unpacked, unpack};
+pub use unpack::{
+    Archive, Format, Incoming, IncomingError, Limits, UnpackError, Unpacked, unpack, unpack_archive,
+};
 pub use workspace::{Snapshot, WorkspaceError, materialise, snapshot};

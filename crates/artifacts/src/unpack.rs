@@ -2,23 +2,26 @@
 //! into blobs and never touch a path, names are checked before contents, and what counts is the
 //! bytes really unpacked, not what the archive says of itself.
 
+mod archive;
 mod assemble;
 mod directory;
 mod error;
 mod format;
+mod incoming;
 pub(crate) mod links;
 mod names;
 mod reader;
 mod tar;
 mod zip;
 
+pub use archive::Archive;
 pub use error::{LinkFault, UnpackError};
 pub use format::{Format, HEAD_BYTES};
+pub use incoming::{Incoming, IncomingError};
 
 use crate::blobs::{Blobs, blocking};
 use crate::tree::{Mode, Tree};
 use polyphemus_core::BlobHash;
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -70,8 +73,7 @@ pub struct Unpacked {
 /// An open archive, whose content is of the format that its name says.
 #[derive(Debug)]
 struct Source {
-    file: Arc<File>,
-    size_bytes: u64,
+    archive: Archive,
     format: Format,
 }
 
@@ -87,23 +89,31 @@ pub async fn unpack(
     limits: &Limits,
 ) -> Result<Unpacked, UnpackError> {
     let path = archive.to_owned();
-    let source = blocking(move || open(&path, named)).await?;
+    let archive: Archive = blocking::<_, UnpackError>(move || Archive::open(&path)).await?;
+    unpack_archive(archive, named, blobs, limits).await
+}
+
+/// As [`unpack`], of one that is open.
+pub async fn unpack_archive(
+    archive: Archive,
+    named: Option<Format>,
+    blobs: &Blobs,
+    limits: &Limits,
+) -> Result<Unpacked, UnpackError> {
+    let is_in_memory = archive.is_in_memory();
+    let settle = move || -> Result<Source, UnpackError> {
+        let format = Format::settle(named, &archive).map_err(|source| UnpackError::Archive { source })??;
+        Ok(Source { archive, format })
+    };
+    let source = if is_in_memory {
+        settle()
+    } else {
+        blocking(settle).await
+    }?;
     match source.format {
         Format::Zip => zip::unpack(source, blobs, limits).await,
         Format::Tar | Format::TarGz | Format::TarZst => tar::unpack(source, blobs, limits).await,
     }
-}
-
-fn open(archive: &Path, named: Option<Format>) -> Result<Source, UnpackError> {
-    let failed = |source| UnpackError::Archive { source };
-    let file = File::open(archive).map_err(failed)?;
-    let size_bytes = file.metadata().map_err(failed)?.len();
-    let format = Format::settle(named, &file).map_err(failed)??;
-    Ok(Source {
-        file: Arc::new(file),
-        size_bytes,
-        format,
-    })
 }
 
 /// What became of an entry.

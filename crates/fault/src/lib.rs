@@ -19,6 +19,7 @@ pub const POINTS: &[&str] = &[
     "store.before_commit",
     "store.committed",
     "claim.committed",
+    "claim.laid_open",
     "claim.logged",
     "change.log_synced",
     "change.committed",

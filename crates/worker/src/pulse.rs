@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::interval;
 
-const PERIOD: Duration = Duration::from_secs(1);
+/// Seldom, for each beat wakes an idle machine; several of them fit into what counts as stuck.
+const PERIOD: Duration = Duration::from_secs(10);
 
 /// Handed to a worker with its [`crate::Config`]; a clone shows the same.
 #[derive(Debug, Clone)]

@@ -6,6 +6,7 @@
 //! would be synced twice; it cannot refresh a file's age, which collection needs; it never removes
 //! the staged files of a crash; and it hands out contents 8 KiB for each hop between threads.
 
+use super::journal::{Beside, Unplaced, in_memory};
 use super::{BlobError, Listed};
 use polyphemus_core::BlobHash;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
@@ -14,7 +15,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// Where unfinished files lie: on the same filesystem, so that a rename publishes them.
@@ -26,6 +27,17 @@ pub(super) struct Folder {
     root: PathBuf,
     shards: Vec<Shard>,
     next_unfinished: AtomicU64,
+    /// What its journal holds for it.
+    journaled: Journaled,
+}
+
+/// Contents that have no file yet, as far as they are this process's to know: others of the same folder
+/// see those that have one.
+#[derive(Debug)]
+enum Journaled {
+    /// Set once the journal is open.
+    Owner(OnceLock<Arc<Unplaced>>),
+    Beside(Beside),
 }
 
 /// One of the 256 subfolders.
@@ -58,6 +70,7 @@ impl Folder {
             root: root.to_owned(),
             shards,
             next_unfinished: AtomicU64::new(0),
+            journaled: Journaled::Owner(OnceLock::new()),
         })
     }
 
@@ -68,6 +81,7 @@ impl Folder {
             root: root.to_owned(),
             shards: (0..=255).map(|number| Shard::new(root, number)).collect(),
             next_unfinished: AtomicU64::new(0),
+            journaled: Journaled::Beside(Beside::new(root)),
         })
     }
 
@@ -84,8 +98,51 @@ impl Folder {
         &self.shards[number.expect("a hash is hexadecimal")]
     }
 
+    /// From now on contents that have no file yet are in `unplaced`.
+    pub(super) fn has_journal(&self, unplaced: Arc<Unplaced>) {
+        if let Journaled::Owner(place) = &self.journaled {
+            // The journal is opened once.
+            let _ = place.set(unplaced);
+        }
+    }
+
+    /// Those that have no file yet, where this process writes the journal.
+    pub(super) fn unplaced(&self) -> Option<&Unplaced> {
+        match &self.journaled {
+            Journaled::Owner(place) => place.get().map(Arc::as_ref),
+            Journaled::Beside(_) => None,
+        }
+    }
+
+    /// Makes the file of a content that only the journal holds, if it is such a one.
+    pub(super) fn settle(&self, hash: &BlobHash) -> Result<(), BlobError> {
+        if let Some(unplaced) = self.unplaced()
+            && let Some(content) = unplaced.read(hash)?
+        {
+            self.place(hash, &content)?;
+            polyphemus_fault::point("blobs.files_placed");
+        }
+        Ok(())
+    }
+
+    /// The size in bytes of a content that only the journal holds.
+    fn journaled_bytes(&self, hash: &BlobHash) -> Result<Option<u64>, BlobError> {
+        match &self.journaled {
+            Journaled::Owner(_) => Ok(self.unplaced().and_then(|unplaced| unplaced.size_bytes(hash))),
+            Journaled::Beside(beside) => Ok(beside.get(hash)?.map(|content| content.len() as u64)),
+        }
+    }
+
     /// Size in bytes and time of the last refresh; `None` when there is no such blob.
     pub(super) fn stat(&self, hash: &BlobHash) -> Result<Option<(u64, SystemTime)>, BlobError> {
+        if let Some(found) = stat_path(&self.path(hash))? {
+            return Ok(Some(found));
+        }
+        if let Some(size_bytes) = self.journaled_bytes(hash)? {
+            // Its file will be as young.
+            return Ok(Some((size_bytes, SystemTime::now())));
+        }
+        // It may have got its file between the two looks.
         stat_path(&self.path(hash))
     }
 
@@ -97,6 +154,11 @@ impl Folder {
             let _names = lock(&shard.names);
             touch(&path)?
         };
+        if !there && self.journaled_bytes(hash)?.is_some() {
+            return Ok(true);
+        }
+        // It may have got its file between the two looks.
+        let there = there || touch(&path)?;
         if there {
             shard.sync_names(shard.published.load(Ordering::SeqCst))?;
         }
@@ -112,7 +174,7 @@ impl Folder {
             let _names = lock(&shard.names);
             match stat_path(&path)? {
                 Some((size, modified)) if size == size_bytes => is_young(modified) || touch(&path)?,
-                _ => return Ok(false),
+                _ => return Ok(self.journaled_bytes(hash)? == Some(size_bytes)),
             };
         }
         // Whoever published it may not have synced its name yet, and we are about to promise it.
@@ -199,11 +261,27 @@ impl Folder {
     fn rename(&self, from: &Path, hash: &BlobHash) -> Result<(), BlobError> {
         let to = self.path(hash);
         let _names = lock(&self.shard(hash).names);
-        fs::rename(from, &to).map_err(|error| BlobError::io("rename into place", &to, error))
+        fs::rename(from, &to).map_err(|error| BlobError::io("rename into place", &to, error))?;
+        // Under the same lock: what looks for it finds the file or the entry, also while it is deleted again.
+        if let Some(unplaced) = self.unplaced() {
+            unplaced.placed(hash);
+        }
+        Ok(())
     }
 
     pub(super) fn open_blob(&self, hash: &BlobHash) -> Result<File, BlobError> {
         let path = self.path(hash);
+        match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(BlobError::io("open", &path, error)),
+            Ok(file) => return Ok(file),
+        }
+        self.settle(hash)?;
+        if let Journaled::Beside(beside) = &self.journaled
+            && let Some(content) = beside.get(hash)?
+        {
+            return in_memory(&content, &path);
+        }
         File::open(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => BlobError::Missing(hash.clone()),
             _ => BlobError::io("open", &path, error),
@@ -218,6 +296,7 @@ impl Folder {
         unless_since: Option<SystemTime>,
     ) -> Result<Option<u64>, BlobError> {
         let path = self.path(hash);
+        self.settle(hash)?;
         let _names = lock(&self.shard(hash).names);
         let Some((size_bytes, modified)) = stat_path(&path)? else {
             return Ok(None);
@@ -238,6 +317,7 @@ impl Folder {
     /// Moves the blob out of the store into `folder` under its hash; false when it is not there.
     pub(super) fn move_away(&self, hash: &BlobHash, folder: &Path) -> Result<bool, BlobError> {
         let (from, to) = (self.path(hash), folder.join(hash.as_str()));
+        self.settle(hash)?;
         let _names = lock(&self.shard(hash).names);
         match fs::rename(&from, &to) {
             Ok(()) => sync_directory(folder).map(|()| true),

@@ -14,6 +14,9 @@ const WRITES_AT_ONCE: usize = 16;
 impl Blobs {
     /// Stores `content`; when this returns it is durable. Writes nothing if it is there already.
     pub async fn put(&self, content: Bytes) -> Result<BlobHash, BlobError> {
+        if self.can_hold([content.len() as u64]) {
+            return writer::store_bytes(self, &content);
+        }
         let blobs = self.clone();
         blocking(move || writer::store_bytes(&blobs, &content)).await
     }

@@ -1,10 +1,12 @@
 //! Reads blobs back, at once or as a stream, checked against their hash.
 
+use super::journal::Unplaced;
 use super::{BlobError, Blobs, CHUNK_BYTES, Place, blocking, key};
+use crate::tree::Tree;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::ObjectStoreExt as _;
-use polyphemus_core::BlobHash;
+use polyphemus_core::{BlobHash, TreeHash};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::ops::Range;
@@ -114,6 +116,25 @@ impl Blobs {
                 Ok(stream::iter([Ok(part)]).boxed())
             }
         }
+    }
+
+    /// Has the tree and its files seen by other processes that open the same folder, as what
+    /// [`Blobs::commit`] has stored may not be yet.
+    pub async fn lay_open(&self, tree: &TreeHash) -> Result<(), BlobError> {
+        let Place::Folder(folder) = &self.place else {
+            return Ok(());
+        };
+        if folder.unplaced().is_none_or(Unplaced::is_empty) {
+            return Ok(());
+        }
+        let (folder, hash) = (folder.clone(), BlobHash::from(tree.clone()));
+        blocking(move || {
+            let text = read_whole(folder.open_blob(&hash)?, &folder.path(&hash))?;
+            let tree = Tree::decode(&text).map_err(|source| BlobError::Tree { hash, source })?;
+            let mut entries = tree.entries().iter();
+            entries.try_for_each(|entry| folder.settle(&entry.hash))
+        })
+        .await
     }
 
     /// The file that holds the blob, when the store is a folder. Its content is not checked. Blocks.

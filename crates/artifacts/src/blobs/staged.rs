@@ -1,6 +1,6 @@
 //! Contents that are held in memory until it is sure that they are wanted, and then stored together.
 
-use super::journal::LARGEST_BYTES;
+use super::journal::{LARGEST_BYTES, Placing};
 use super::{BlobError, Blobs, Place, folder::lock};
 use bytes::Bytes;
 use polyphemus_core::BlobHash;
@@ -42,6 +42,15 @@ impl Staged {
         lock(&self.held).contents.get(hash).cloned()
     }
 
+    /// Whether contents of these sizes can all be held beside what is.
+    fn can_hold(&self, sizes: impl IntoIterator<Item = u64>) -> bool {
+        let mut bytes = lock(&self.held).bytes as u64;
+        sizes.into_iter().all(|size| {
+            bytes = bytes.saturating_add(size);
+            size <= LARGEST_BYTES as u64 && bytes <= HELD_BYTES as u64
+        })
+    }
+
     fn take(&self) -> Vec<(BlobHash, Bytes)> {
         let held = std::mem::take(&mut *lock(&self.held));
         held.contents.into_iter().collect()
@@ -58,8 +67,9 @@ impl Blobs {
         }
     }
 
-    /// Stores what this handle holds; when this returns it is durable. Those that are there already are
-    /// young again. Without [`Blobs::staged`] there is nothing to do.
+    /// Stores what this handle holds; when this returns it is durable, and there for all clones of the
+    /// handle it comes from. Other processes that open the folder see it after [`Blobs::lay_open`]. Those
+    /// that are there already are young again. Without [`Blobs::staged`] there is nothing to do.
     pub async fn commit(&self) -> Result<(), BlobError> {
         let contents = self
             .staged
@@ -71,7 +81,7 @@ impl Blobs {
         }
         if let Some(journal) = &self.journal {
             return journal
-                .put(contents)?
+                .put(contents, Placing::Later)?
                 .await
                 .unwrap_or(Err(BlobError::ShuttingDown));
         }
@@ -81,6 +91,11 @@ impl Blobs {
         };
         let contents = contents.into_iter().map(|(_, content)| content).collect();
         plain.put_many(contents).await.map(drop)
+    }
+
+    /// Whether contents of these sizes would only be held now: to store them waits for nothing.
+    pub(crate) fn can_hold(&self, sizes: impl IntoIterator<Item = u64>) -> bool {
+        self.staged.as_ref().is_some_and(|staged| staged.can_hold(sizes))
     }
 
     /// The content, if it is held and not stored yet.
@@ -97,7 +112,7 @@ impl Blobs {
         }
         match (&self.journal, &self.place) {
             (Some(journal), Place::Folder(_)) if content.len() <= LARGEST_BYTES => {
-                let answer = journal.put(vec![(hash.clone(), content.clone())])?;
+                let answer = journal.put(vec![(hash.clone(), content.clone())], Placing::Now)?;
                 let answer = answer.blocking_recv();
                 answer.unwrap_or(Err(BlobError::ShuttingDown)).map(|()| true)
             }

@@ -6,14 +6,17 @@ use super::{BlobError, Blobs, Place};
 use bytes::Bytes;
 use polyphemus_core::BlobHash;
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 /// Contents up to this size are hashed before a file is made, so that one already there costs no write.
 const HELD_BYTES: usize = 256 * 1024;
 /// After this many bytes the disk is told to begin, so that the sync at the end finds little left.
-const FLUSH_EVERY_BYTES: u64 = 32 * 1024 * 1024;
+const FLUSH_EVERY_BYTES: u64 = 16 * 1024 * 1024;
+/// The most that is written ahead of the disk.
+const AHEAD_BYTES: u64 = 128 * 1024 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct BlobWriter {
@@ -31,6 +34,8 @@ struct Unfinished {
     file: File,
     path: PathBuf,
     flushed_bytes: u64,
+    /// Has what was written before brought to the disk, while more is written.
+    flushing: Option<JoinHandle<io::Result<()>>>,
     published: bool,
 }
 
@@ -124,21 +129,45 @@ impl Unfinished {
             file,
             path,
             flushed_bytes: 0,
+            flushing: None,
             published: false,
         })
     }
 
     fn write(&mut self, chunk: &[u8], size_bytes: u64) -> Result<(), BlobError> {
-        let failed = |error| BlobError::io("write", &self.path, error);
-        self.file.write_all(chunk).map_err(failed)?;
-        if size_bytes.saturating_sub(self.flushed_bytes) >= FLUSH_EVERY_BYTES {
-            self.file.sync_data().map_err(failed)?;
-            self.flushed_bytes = size_bytes;
+        self.file
+            .write_all(chunk)
+            .map_err(|error| BlobError::io("write", &self.path, error))?;
+        let ahead_bytes = size_bytes.saturating_sub(self.flushed_bytes);
+        let is_flushing = self.flushing.as_ref().is_some_and(|one| !one.is_finished());
+        if ahead_bytes < FLUSH_EVERY_BYTES || is_flushing && ahead_bytes < AHEAD_BYTES {
+            return Ok(());
         }
+        self.flushed()?;
+        let flush = self.file.try_clone().and_then(|file| {
+            let thread = std::thread::Builder::new().name("blobs-flush".into());
+            thread.spawn(move || file.sync_data())
+        });
+        self.flushing = Some(flush.map_err(|error| BlobError::io("write to disk", &self.path, error))?);
+        self.flushed_bytes = size_bytes;
         Ok(())
     }
 
+    /// Waits for the flush that runs. The kernel tells an error of the disk only once, so that it must not
+    /// be overheard.
+    fn flushed(&mut self) -> Result<(), BlobError> {
+        let Some(flushing) = self.flushing.take() else {
+            return Ok(());
+        };
+        match flushing.join() {
+            Ok(flushed) => flushed.map_err(|error| BlobError::io("write to disk", &self.path, error)),
+            // A thread that panicked has not flushed.
+            Err(_) => Err(BlobError::ShuttingDown),
+        }
+    }
+
     fn publish(&mut self, hash: &BlobHash) -> Result<(), BlobError> {
+        self.flushed()?;
         self.folder.publish(&self.file, &self.path, hash)?;
         self.published = true;
         Ok(())

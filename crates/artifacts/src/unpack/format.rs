@@ -1,10 +1,8 @@
 //! Which kind of archive a file is: by its name, and checked against how it begins.
 
-use super::UnpackError;
+use super::{Archive, UnpackError};
 use std::fmt;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 
 /// Enough of a file to tell what it is: the first header of a tar archive.
 pub const HEAD_BYTES: usize = 512;
@@ -94,12 +92,12 @@ impl Format {
         all.join(", ")
     }
 
-    /// The format of a file, which must begin as its name promises.
-    pub(super) fn settle(named: Option<Self>, file: &File) -> io::Result<Result<Self, UnpackError>> {
+    /// The format of an archive, which must begin as its name promises.
+    pub(super) fn settle(named: Option<Self>, archive: &Archive) -> io::Result<Result<Self, UnpackError>> {
         let mut head = [0; HEAD_BYTES];
         let mut length = 0;
         while length < head.len() {
-            match file.read_at(&mut head[length..], length as u64) {
+            match archive.read_at(&mut head[length..], length as u64) {
                 Ok(0) => break,
                 Ok(count) => length += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

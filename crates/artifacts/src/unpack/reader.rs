@@ -1,9 +1,7 @@
-//! Reads an archive at any position, for several readers of one open file at once.
+//! Reads an archive at any position, for several readers of one archive at once.
 
-use std::fs::File;
+use super::Archive;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt as _;
-use std::sync::Arc;
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
@@ -11,8 +9,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// `std::io::BufReader` does not, and the zip crate seeks before each entry of the directory.
 #[derive(Debug)]
 pub(super) struct ArchiveReader {
-    file: Arc<File>,
-    size_bytes: u64,
+    archive: Archive,
     position: u64,
     buffer: Vec<u8>,
     buffer_at: u64,
@@ -21,10 +18,9 @@ pub(super) struct ArchiveReader {
 }
 
 impl ArchiveReader {
-    pub(super) fn new(file: Arc<File>, size_bytes: u64) -> Self {
+    pub(super) fn new(archive: Archive) -> Self {
         Self {
-            file,
-            size_bytes,
+            archive,
             position: 0,
             buffer: Vec::new(),
             buffer_at: 0,
@@ -32,14 +28,14 @@ impl ArchiveReader {
         }
     }
 
-    /// From here on refuses to read more than `bytes` of the file. Looking for the directory, the
+    /// From here on refuses to read more than `bytes` of the archive. Looking for the directory, the
     /// zip crate may search the whole file and keep each place that looks like one in memory.
     pub(super) fn allow(&mut self, bytes: u64) {
         self.allowance_bytes = bytes;
     }
 
     fn fetch(&mut self, into: &mut [u8], at: u64) -> io::Result<usize> {
-        let count = self.file.read_at(into, at)?;
+        let count = self.archive.read_at(into, at)?;
         self.allowance_bytes = self
             .allowance_bytes
             .checked_sub(count as u64)
@@ -59,7 +55,7 @@ impl Read for ArchiveReader {
             }
             let mut buffer = std::mem::take(&mut self.buffer);
             // No larger than the file: a small archive has several readers, each with its own.
-            let size = usize::try_from(self.size_bytes).unwrap_or(BUFFER_BYTES);
+            let size = usize::try_from(self.archive.size_bytes()).unwrap_or(BUFFER_BYTES);
             buffer.resize(BUFFER_BYTES.min(size.max(1)), 0);
             let count = self.fetch(&mut buffer, self.position)?;
             buffer.truncate(count);
@@ -79,7 +75,7 @@ impl Seek for ArchiveReader {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let position = match to {
             SeekFrom::Start(position) => Some(position),
-            SeekFrom::End(offset) => self.size_bytes.checked_add_signed(offset),
+            SeekFrom::End(offset) => self.archive.size_bytes().checked_add_signed(offset),
             SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
         };
         // Positions are signed in the kernel; one beyond that cannot be read from.
@@ -102,7 +98,7 @@ mod tests {
         let content: Vec<u8> = (0..300_000u32).flat_map(u32::to_le_bytes).collect();
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), &content).unwrap();
-        let mut reader = ArchiveReader::new(Arc::new(file.reopen().unwrap()), content.len() as u64);
+        let mut reader = ArchiveReader::new(Archive::of_file(file.reopen().unwrap()).unwrap());
         for (at, length) in [
             (0, 10),
             (5, 70_000),

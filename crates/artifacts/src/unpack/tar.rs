@@ -95,7 +95,7 @@ struct Reading {
 
 impl Reading {
     fn new(source: Source, blobs: Blobs, limits: Limits, small: mpsc::Sender<Small>, stop: Stop) -> Self {
-        let budget = Arc::new(Budget::new(&limits, source.size_bytes));
+        let budget = Arc::new(Budget::new(&limits, source.archive.size_bytes()));
         Self {
             stream: TarStream::new(source, budget.clone()),
             budget,

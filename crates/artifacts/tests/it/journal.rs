@@ -185,3 +185,135 @@ async fn another_process_sees_what_was_stored_as_files() {
     let theirs = beside.put(noise(2000)).await.unwrap();
     assert_eq!(owner.get(&theirs).await.unwrap(), noise(2000));
 }
+
+/// Commits so many staged contents; no one of them is as large as any other.
+async fn commit(blobs: &Blobs, count: usize) -> Vec<BlobHash> {
+    let mut hashes = Vec::new();
+    for number in 0..count {
+        let staged = blobs.staged();
+        hashes.push(staged.put(noise(number * 61)).await.unwrap());
+        staged.commit().await.unwrap();
+    }
+    hashes
+}
+
+/// What a kill would leave of the folder now: first the journal, since files are still being made of it.
+fn copy(folder: &TempDir) -> TempDir {
+    let (from, copy) = (folder.path().join("blobs"), TempDir::new().unwrap());
+    let to = copy.path().join("blobs");
+    let shards = (0..=255).map(|shard| format!("{shard:02x}"));
+    for name in std::iter::once("journal".to_owned()).chain(shards) {
+        std::fs::create_dir_all(to.join(&name)).unwrap();
+        for file in std::fs::read_dir(from.join(&name)).unwrap() {
+            let file = file.unwrap().file_name();
+            std::fs::copy(from.join(&name).join(&file), to.join(&name).join(&file)).unwrap();
+        }
+    }
+    copy
+}
+
+fn has_file(folder: &TempDir, hash: &BlobHash) -> bool {
+    blob_path(&folder.path().join("blobs"), hash).exists()
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_for_its_owner_with_or_without_a_file() {
+    let folder = TempDir::new().unwrap();
+    let (owner, _) = open(&folder);
+    let hashes = commit(&owner, 40).await;
+    assert_eq!(owner.missing(&hashes).await.unwrap(), []);
+    for (number, hash) in hashes.iter().enumerate() {
+        assert_eq!(owner.size(hash).await.unwrap(), Some(number as u64 * 61));
+        assert_eq!(owner.verify(hash).await.unwrap(), Some(number as u64 * 61));
+    }
+    assert_whole(&owner, &hashes).await;
+    // Stored once more, and for others to see at once.
+    owner.put(noise(61)).await.unwrap();
+    assert!(has_file(&folder, &hashes[1]));
+    owner.delete(&hashes[2]).await.unwrap();
+    assert!(!owner.has(&hashes[2]).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_was_committed_and_has_no_file_yet_survives_a_kill() {
+    let folder = TempDir::new().unwrap();
+    let (owner, _) = open(&folder);
+    let hashes = commit(&owner, 60).await;
+    let killed = copy(&folder);
+    let (blobs, replayed) = open(&killed);
+    assert_eq!(replayed.damaged, 0);
+    assert!(hashes.iter().all(|hash| has_file(&killed, hash)));
+    assert_whole(&blobs, &hashes).await;
+}
+
+#[tokio::test]
+async fn who_reads_beside_the_owner_finds_what_has_no_file_yet() {
+    let folder = TempDir::new().unwrap();
+    let (owner, _) = open(&folder);
+    let first = commit(&owner, 10).await;
+    let beside = Blobs::open_beside(owner.folder().unwrap()).unwrap();
+    assert_whole(&beside, &first).await;
+    // Also what comes later, whatever it has seen before.
+    let all = commit(&owner, 30).await;
+    assert_eq!(beside.size(&all[29]).await.unwrap(), Some(29 * 61));
+    assert_whole(&beside, &all).await;
+    let absent = hash_of(b"never stored");
+    assert!(!beside.has(&absent).await.unwrap());
+    assert!(matches!(beside.get(&absent).await, Err(BlobError::Missing(hash)) if hash == absent));
+}
+
+#[tokio::test]
+async fn a_tree_is_laid_open_to_those_who_share_the_folder() {
+    let folder = TempDir::new().unwrap();
+    let (owner, _) = open(&folder);
+    let staged = owner.staged();
+    let hash = staged.put(noise(500)).await.unwrap();
+    let entry = polyphemus_artifacts::Entry {
+        path: "top.v".into(),
+        mode: polyphemus_artifacts::Mode::File,
+        size_bytes: 500,
+        hash: hash.clone(),
+    };
+    let tree = polyphemus_artifacts::Tree::from_entries(vec![entry]).unwrap();
+    let tree_hash = staged.put_tree(&tree).await.unwrap();
+    staged.commit().await.unwrap();
+    owner.lay_open(&tree_hash).await.unwrap();
+    let other = Blobs::open_folder(owner.folder().unwrap()).unwrap();
+    assert_eq!(other.get_tree(&tree_hash).await.unwrap(), tree);
+    assert_eq!(other.get(&hash).await.unwrap(), noise(500));
+}
+
+#[tokio::test]
+async fn what_was_committed_gets_its_file_when_nothing_else_is_to_be_done_and_at_the_end() {
+    let folder = TempDir::new().unwrap();
+    let (owner, _) = open(&folder);
+    let hashes = commit(&owner, 20).await;
+    let until = std::time::Instant::now() + Duration::from_secs(120);
+    while !hashes.iter().all(|hash| has_file(&folder, hash)) {
+        assert!(std::time::Instant::now() < until, "the files are not made");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let last = commit(&owner, 30).await;
+    drop(owner);
+    assert!(last.iter().all(|hash| has_file(&folder, hash)));
+    assert_eq!(open(&folder).1, Replayed::default());
+}
+
+#[tokio::test]
+async fn a_journal_full_of_contents_without_files_is_written_over_when_they_have_them() {
+    let folder = TempDir::new().unwrap();
+    let (owner, _) = open(&folder);
+    let contents: Vec<Bytes> = (0..1000).map(|number| noise(60_000 + number)).collect();
+    let mut hashes = Vec::new();
+    for some in contents.chunks(16) {
+        let staged = owner.staged();
+        hashes.extend(staged.put_many(some.to_vec()).await.unwrap());
+        staged.commit().await.unwrap();
+    }
+    let killed = copy(&folder);
+    for blobs in [owner, open(&killed).0] {
+        for (hash, content) in hashes.iter().zip(&contents) {
+            assert_eq!(blobs.get(hash).await.unwrap(), *content);
+        }
+    }
+}

@@ -8,6 +8,7 @@ mod blobs;
 mod collect;
 mod fuzz;
 mod hostile;
+mod incoming;
 mod journal;
 mod tar;
 mod tarball;

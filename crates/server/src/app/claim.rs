@@ -6,6 +6,7 @@ use super::waiting::Offer;
 use super::{App, AppError, ms, now_ms};
 use crate::store::{Claim, ClaimStage, Claimed, StoreError};
 use polyphemus_api::worker::{Assignment, ClaimRequest};
+use polyphemus_artifacts::BlobError;
 use polyphemus_core::job;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -137,6 +138,12 @@ impl App {
             .find(|one| one.name == stage)
             .map_or(0, |one| one.round);
         let token = format!("polyphemus-{id}-{stage}-{round}");
+        // A worker of this machine takes the files from the folder. What is wrong with them it tells itself.
+        match self.0.blobs.lay_open(tree).await {
+            Err(BlobError::Missing(_) | BlobError::Corrupt { .. } | BlobError::Tree { .. }) => {}
+            laid_open => laid_open?,
+        }
+        polyphemus_fault::point("claim.laid_open");
         let mut written = vec![format!("acquired in state {}", changed.before)];
         written.extend(lines(&changed));
         let mut log = self.0.logs.lock(&id).await;

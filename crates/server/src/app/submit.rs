@@ -43,14 +43,13 @@ impl App {
         check_stored(&blobs, &submission).await?;
         let design = design(&blobs, &submission.tree).await?;
         let plan = flow::plan(&submission.options, &design, &self.0.config.flow);
-        // What was stored for a job that does not come to be is of no use any more.
         let plan = plan.and_then(|plan| {
             if plan.flow == Flow::Vitis {
                 flow::check_offered(&plan, &self.0.workers.labels())?;
             }
             Ok(plan)
         });
-        let mut plan = plan.inspect_err(|_| self.0.trees_dropped.store(true, Ordering::Relaxed))?;
+        let mut plan = plan.inspect_err(|_| self.contents_dropped())?;
         drop(design);
         plan.notes.splice(0..0, submission.notes.iter().cloned());
         let app = self.clone();
@@ -60,6 +59,11 @@ impl App {
             app.insert(submission, plan).await
         })
         .await
+    }
+
+    /// What was stored for a job that does not come to be is of no use any more.
+    pub fn contents_dropped(&self) {
+        self.0.trees_dropped.store(true, Ordering::Relaxed);
     }
 
     async fn insert(&self, submission: Submission, plan: Plan) -> Result<Submitted, AppError> {

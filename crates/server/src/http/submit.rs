@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use polyphemus_api::error::ErrorBody;
 use polyphemus_api::job::{JOBS, Submitted};
-use polyphemus_artifacts::unpack;
+use polyphemus_artifacts::unpack_archive;
 
 /// Options in the address of the request.
 type Options = Query<Vec<(String, String)>>;
@@ -81,7 +81,9 @@ pub(super) async fn original(
 
 async fn submit(site: &Site, upload: Upload) -> Result<Submitted, ApiError> {
     let blobs = site.app.blobs().staged();
-    let unpacked = unpack(&upload.archive.path(), upload.format, &blobs, &site.config.limits).await?;
+    let unpacked = unpack_archive(upload.archive, upload.format, &blobs, &site.config.limits)
+        .await
+        .inspect_err(|_| site.app.contents_dropped())?;
     let tree_hash = blobs.put_tree(&unpacked.tree).await?;
     let mut notes = upload.notes;
     notes.extend(unpacked.notes);

@@ -10,13 +10,9 @@ use axum::extract::{FromRequest as _, Multipart, Request};
 use axum::http::StatusCode;
 use futures::StreamExt as _;
 use polyphemus_api::error::ErrorCode;
-use polyphemus_artifacts::Format;
-use rustix::fs::{MemfdFlags, memfd_create};
+use polyphemus_artifacts::{Archive, Format, Incoming, IncomingError};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Write as _};
-use std::os::fd::AsRawFd as _;
-use std::path::{Path, PathBuf};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -53,23 +49,6 @@ pub(super) struct Upload {
     pub(super) browser: bool,
 }
 
-/// A file without a name, in memory or on the disk, which is gone when this is dropped.
-#[derive(Debug)]
-pub(super) struct Archive(File);
-
-impl Archive {
-    fn in_memory(batch: &[Bytes]) -> io::Result<Self> {
-        let mut file = File::from(memfd_create("upload", MemfdFlags::CLOEXEC)?);
-        batch.iter().try_for_each(|chunk| file.write_all(chunk))?;
-        Ok(Self(file))
-    }
-
-    /// By which it can be opened as long as this is there.
-    pub(super) fn path(&self) -> PathBuf {
-        format!("/proc/self/fd/{}", self.0.as_raw_fd()).into()
-    }
-}
-
 /// Reads the request to its end. `query` are the options in its address.
 pub(super) async fn receive(
     site: &Site,
@@ -92,6 +71,7 @@ pub(super) async fn receive(
         Err(error) => Err(error),
     };
     if received.is_err() {
+        site.app.contents_dropped();
         linger(&mut multipart, &form.intake).await;
     }
     received?;
@@ -164,9 +144,7 @@ impl Form {
                 "the form has the part `file` twice; send one archive for each job",
             ));
         }
-        let limit_bytes = site.config.upload_limit_bytes;
-        let folder = site.app.upload_folder();
-        let archive = store(field, folder, limit_bytes, &self.intake).await?;
+        let archive = store(field, format, site, &self.intake).await?;
         self.archive = Some((archive, format));
         Ok(())
     }
@@ -220,10 +198,16 @@ impl Form {
     }
 }
 
-/// Streams the field into a file of the folder, writing one batch while the next one arrives.
-async fn store(mut field: Field<'_>, folder: &Path, limit_bytes: u64, intake: &Intake) -> ApiResult<Archive> {
+/// Takes the archive in, writing one batch while the next one arrives.
+async fn store(
+    mut field: Field<'_>,
+    format: Option<Format>,
+    site: &Site,
+    intake: &Intake,
+) -> ApiResult<Archive> {
+    let limit_bytes = site.config.upload_limit_bytes;
     let (mut batch, mut batch_bytes, mut size_bytes) = (Vec::new(), 0, 0u64);
-    let mut writing: Option<JoinHandle<io::Result<File>>> = None;
+    let mut writing: Option<JoinHandle<Result<Incoming, IncomingError>>> = None;
     while let Some(chunk) = field.chunk().await.map_err(broken_off)? {
         intake.parsed();
         size_bytes += chunk.len() as u64;
@@ -236,35 +220,48 @@ async fn store(mut field: Field<'_>, folder: &Path, limit_bytes: u64, intake: &I
         batch_bytes += chunk.len();
         batch.push(chunk);
         if batch_bytes >= BATCH_BYTES {
-            let file = match writing {
+            let incoming = match writing {
                 Some(writing) => written(writing).await?,
-                None => tempfile::tempfile_in(folder).map_err(write_failed)?,
+                None => {
+                    let file = tempfile::tempfile_in(site.app.upload_folder()).map_err(write_failed)?;
+                    let (blobs, limits) = (site.app.blobs(), &site.config.limits);
+                    Incoming::new(file, format, blobs, limits, Incoming::LARGE_BYTES)
+                }
             };
-            writing = Some(write(file, std::mem::take(&mut batch)));
+            writing = Some(write(incoming, std::mem::take(&mut batch)));
             batch_bytes = 0;
         }
     }
-    match writing {
-        None => Archive::in_memory(&batch).map_err(write_failed),
-        Some(writing) => {
-            let file = written(writing).await?;
-            written(write(file, batch)).await.map(Archive)
-        }
+    let Some(writing) = writing else {
+        return Ok(Archive::of_bytes(joined(batch)));
+    };
+    let incoming = written(writing).await?;
+    let incoming = written(write(incoming, batch)).await?;
+    let finishing = tokio::task::spawn_blocking(|| incoming.finish());
+    written(finishing).await
+}
+
+/// The chunks as one, which most small archives are already.
+fn joined(mut chunks: Vec<Bytes>) -> Bytes {
+    match chunks.len() {
+        1 => chunks.remove(0),
+        _ => chunks.concat().into(),
     }
 }
 
-fn write(mut file: File, batch: Vec<Bytes>) -> JoinHandle<io::Result<File>> {
+fn write(mut incoming: Incoming, batch: Vec<Bytes>) -> JoinHandle<Result<Incoming, IncomingError>> {
     tokio::task::spawn_blocking(move || {
-        batch.iter().try_for_each(|chunk| file.write_all(chunk))?;
-        Ok(file)
+        batch.iter().try_for_each(|chunk| incoming.write(chunk))?;
+        Ok(incoming)
     })
 }
 
-async fn written(writing: JoinHandle<io::Result<File>>) -> ApiResult<File> {
-    writing
-        .await
-        .map_err(|error| ApiError::internal(&error))?
-        .map_err(write_failed)
+async fn written<T>(writing: JoinHandle<Result<T, IncomingError>>) -> ApiResult<T> {
+    let written = writing.await.map_err(|error| ApiError::internal(&error))?;
+    written.map_err(|error| match error {
+        IncomingError::Rest(error) => write_failed(error),
+        IncomingError::Blob(error) => error.into(),
+    })
 }
 
 async fn text_of(mut field: Field<'_>, name: &str) -> ApiResult<String> {

@@ -6,9 +6,9 @@ use crate::app::{App, AppError, REMEMBERED_MS, now_ms};
 use crate::store::SaveWorkers;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep};
 
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
+const CHECKPOINT_AFTER: Duration = Duration::from_secs(2);
 const SAVE_WORKERS_EVERY: Duration = Duration::from_secs(30);
 /// Jobs that are not kept any longer are looked for.
 const FORGET_EVERY: Duration = Duration::from_secs(30);
@@ -18,21 +18,16 @@ const FIRST_COLLECTION: Duration = Duration::from_secs(3600);
 pub(super) async fn run(app: &App) {
     // Whatever the last process dropped and did not collect.
     app.0.trees_dropped.store(true, Ordering::Relaxed);
-    let mut checkpoint = interval(CHECKPOINT_EVERY);
     let mut workers = interval(SAVE_WORKERS_EVERY);
     let mut old_jobs = interval(FORGET_EVERY);
     let grace = app.0.config.blob_grace;
     let first = Instant::now() + grace.min(FIRST_COLLECTION);
     let mut collection = interval_at(first, grace.max(FIRST_COLLECTION));
-    for timer in [&mut checkpoint, &mut workers, &mut collection, &mut old_jobs] {
+    for timer in [&mut workers, &mut collection, &mut old_jobs] {
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
     loop {
         tokio::select! {
-            _ = checkpoint.tick() => {
-                let result = app.0.store.checkpoint().await.map_err(AppError::from);
-                reported(result, "the database was not checkpointed");
-            }
             _ = workers.tick() => reported(save_workers(app).await, "the workers were not saved"),
             _ = old_jobs.tick() => {
                 let deleted = reported(app.delete_old_jobs().await, "old jobs were not deleted");
@@ -41,6 +36,21 @@ pub(super) async fn run(app: &App) {
                 }
             }
             _ = collection.tick() => collect(app).await,
+        }
+    }
+}
+
+/// Copies what was written to the database into its file, soon after it was written.
+pub(super) async fn checkpoint(app: &App) {
+    loop {
+        // Nothing is woken where nothing happens.
+        app.0.store.committed().await;
+        let mut is_done = false;
+        while !is_done {
+            sleep(CHECKPOINT_AFTER).await;
+            let result = app.0.store.checkpoint().await.map_err(AppError::from);
+            is_done = result.is_ok();
+            reported(result, "the database was not checkpointed");
         }
     }
 }

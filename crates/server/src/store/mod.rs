@@ -60,6 +60,10 @@ use writer::Writer;
 
 /// Connections for reading. SQLite's readers do not wait for the writer nor for each other.
 const READERS: u32 = 4;
+/// Pages of the database that a connection keeps. The kernel has them too: more of them would only be
+/// more memory of a server that is idle.
+const WRITER_CACHE_KIB: u32 = 2048;
+const READER_CACHE_KIB: u32 = 512;
 /// How long a connection waits for a lock; only a checkpoint or another program can hold one.
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -83,9 +87,9 @@ impl Store {
             .create_if_missing(true);
         let options = AnyConnectOptions::from_url(&file.to_url_lossy())?.disable_statement_logging();
         look_at(&options).await?;
-        let writes = pool(1).connect_with(options.clone()).await?;
+        let writes = pool(1, WRITER_CACHE_KIB).connect_with(options.clone()).await?;
         migrate::migrate(&mut *writes.acquire().await?, instance).await?;
-        let reads = pool(READERS).connect_with(options).await?;
+        let reads = pool(READERS, READER_CACHE_KIB).connect_with(options).await?;
         let store = Self {
             reads,
             writer: Writer::start(writes.clone()),
@@ -106,6 +110,11 @@ impl Store {
     /// How many transactions were committed since the store was opened.
     pub(crate) fn transactions(&self) -> u64 {
         self.writer.transactions()
+    }
+
+    /// Waits until something was committed since the last time that this was waited for, by one waiter.
+    pub(crate) async fn committed(&self) {
+        self.writer.committed().await;
     }
 
     /// How long transactions take to get to the disk.
@@ -144,7 +153,7 @@ async fn look_at(options: &AnyConnectOptions) -> Result<(), StoreError> {
     Ok(connection.close().await?)
 }
 
-fn pool(connections: u32) -> AnyPoolOptions {
+fn pool(connections: u32, cache_kib: u32) -> AnyPoolOptions {
     AnyPoolOptions::new()
         .max_connections(connections)
         .min_connections(connections)
@@ -161,14 +170,14 @@ fn pool(connections: u32) -> AnyPoolOptions {
                 Ok(!connection.is_in_transaction())
             })
         })
-        .after_connect(|connection, _| {
+        .after_connect(move |connection, _| {
             Box::pin(async move {
                 // Checkpoints are made off the writer's path; at 20,000 pages (80 MiB) it makes one
                 // itself, so that the log stays bounded whatever happens.
                 let settings = format!(
                     "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
                      PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 20000;
-                     PRAGMA journal_size_limit = 134217728;",
+                     PRAGMA journal_size_limit = 134217728; PRAGMA cache_size = -{cache_kib};",
                     BUSY.as_millis()
                 );
                 sqlx::raw_sql(sqlx::AssertSqlSafe(settings))

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 /// The most commands of one transaction: a bound on how long the first of them waits.
 const BATCH: usize = 256;
@@ -99,6 +99,7 @@ impl Tx {
 /// What the writer counts.
 struct Counted {
     transactions: Arc<AtomicU64>,
+    committed: Arc<Notify>,
     /// Each with its counters and its fsync.
     commits: Arc<Histogram>,
 }
@@ -120,6 +121,7 @@ impl Command for Nothing {
 pub(crate) struct Writer {
     queue: mpsc::Sender<Box<dyn Queued>>,
     transactions: Arc<AtomicU64>,
+    committed: Arc<Notify>,
     commits: Arc<Histogram>,
 }
 
@@ -127,9 +129,10 @@ impl Writer {
     pub(crate) fn start(pool: AnyPool) -> Self {
         let (queue, mut waiting) = mpsc::channel::<Box<dyn Queued>>(4 * BATCH);
         let transactions = Arc::new(AtomicU64::new(0));
-        let commits = Arc::new(Histogram::default());
+        let (committed, commits) = (Arc::new(Notify::new()), Arc::new(Histogram::default()));
         let counted = Counted {
             transactions: transactions.clone(),
+            committed: committed.clone(),
             commits: commits.clone(),
         };
         tokio::spawn(async move {
@@ -141,6 +144,7 @@ impl Writer {
         Self {
             queue,
             transactions,
+            committed,
             commits,
         }
     }
@@ -148,6 +152,11 @@ impl Writer {
     /// How many transactions were committed since the start.
     pub(crate) fn transactions(&self) -> u64 {
         self.transactions.load(Ordering::Relaxed)
+    }
+
+    /// Waits until something was committed since the last time that this was waited for, by one waiter.
+    pub(crate) async fn committed(&self) {
+        self.committed.notified().await;
     }
 
     pub(crate) fn commits(&self) -> &Histogram {
@@ -259,5 +268,6 @@ async fn try_write(
     tx.commit().await?;
     counted.commits.observe(begun.elapsed());
     counted.transactions.fetch_add(1, Ordering::Relaxed);
+    counted.committed.notify_one();
     Ok(())
 }

@@ -246,6 +246,9 @@ async fn a_file_whose_content_is_damaged_says_so() {
     let files = server.client.files(&id).await.unwrap().files;
     let file = files.iter().find(|file| file.size_bytes > 0).unwrap();
     let hash = file.hash.to_string();
+    // Now its content has a file of its own.
+    let whole = server.get(&format!("/jobs/{id}/files/code/{}", file.path)).await;
+    assert_eq!(whole.status(), 200);
     let mut damaged = 0;
     for folder in std::fs::read_dir(server.instance.path().join("blobs")).unwrap() {
         let path = folder.unwrap().path().join(&hash[2..]);

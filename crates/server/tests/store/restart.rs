@@ -131,7 +131,7 @@ fn what_was_acknowledged_survives_the_loss_of_all_files_that_were_not_synced() {
                 lost += 1;
             }
         }
-        assert!(lost > 600, "{lost}");
+        assert!(lost > 100, "{lost}");
     });
 }
 
@@ -196,7 +196,12 @@ fn child_that_submits_until_it_is_killed() {
                 let blobs = app.blobs().staged();
                 let own = format!("a design of its own, number {number} of {submitter}");
                 let submission = submission_with(&blobs, &[("readme.txt", &own)]).await;
+                let tree = submission.tree_hash.clone();
                 let id = app.submit_staged(submission, blobs).await.unwrap().id;
+                // Some have files when the kill comes, the others are in the journal only.
+                if number % 2 == 0 {
+                    app.blobs().lay_open(&tree).await.unwrap();
+                }
                 let mut out = std::io::stdout().lock();
                 writeln!(out, "acknowledged {id}").unwrap();
                 out.flush().unwrap();
@@ -221,7 +226,11 @@ fn copy_all(from: &Path, to: &Path) {
             std::fs::create_dir_all(&target).unwrap();
             copy_all(&item.path(), &target);
         } else {
-            std::fs::copy(item.path(), target).unwrap();
+            match std::fs::copy(item.path(), target) {
+                // A content that was given its name meanwhile; the journal has it too.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                copied => drop(copied.unwrap()),
+            }
         }
     }
 }

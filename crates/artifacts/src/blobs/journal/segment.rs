@@ -98,16 +98,19 @@ impl Segment {
         Ok(())
     }
 
-    pub(super) fn append(&mut self, hash: &BlobHash, content: &[u8]) {
+    /// Gives where the content will lie in the file.
+    pub(super) fn append(&mut self, hash: &BlobHash, content: &[u8]) -> u64 {
         if self.end == 0 && self.pending.is_empty() {
             self.pending.extend(head(&self.nonce, &[0; 32], 0));
         }
         let digest = crate::blobs::read::digest(hash);
         self.pending
             .extend(head(&self.nonce, digest.as_bytes(), content.len() as u64));
+        let at = self.size_bytes();
         self.pending.extend_from_slice(content);
         self.pending
             .resize(self.pending.len().next_multiple_of(ALIGNMENT), 0);
+        at
     }
 
     /// Writes what was appended; false if that is nothing. After an error it is as if nothing had been

@@ -1,7 +1,7 @@
 //! The bytes of a tar archive, decompressed, as headers and contents. The only place that speaks of
 //! blocks.
 
-use super::super::{Budget, CHUNK_BYTES, Format, Source, UnpackError};
+use super::super::{Archive, Budget, CHUNK_BYTES, Format, Source, UnpackError};
 use flate2::bufread::MultiGzDecoder;
 use std::fmt;
 use std::io::{self, BufReader, Read};
@@ -52,7 +52,7 @@ impl fmt::Debug for TarStream {
 impl TarStream {
     pub(super) fn new(source: Source, budget: Arc<Budget>) -> Self {
         let format = source.format;
-        let file = BufReader::with_capacity(CHUNK_BYTES, Shared(source));
+        let file = BufReader::with_capacity(CHUNK_BYTES, Whole::of(source.archive));
         Self {
             input: decompressed(file, format),
             format,
@@ -203,17 +203,28 @@ impl TarStream {
     }
 }
 
-/// An open file from its beginning on.
+/// An archive from its beginning on.
 #[derive(Debug)]
-struct Shared(Source);
+struct Whole {
+    archive: Archive,
+    at: u64,
+}
 
-impl Read for Shared {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        (&*self.0.file).read(into)
+impl Whole {
+    fn of(archive: Archive) -> Self {
+        Self { archive, at: 0 }
     }
 }
 
-fn decompressed(file: BufReader<Shared>, format: Format) -> Box<dyn Read + Send> {
+impl Read for Whole {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.archive.read_at(into, self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+fn decompressed(file: BufReader<Whole>, format: Format) -> Box<dyn Read + Send> {
     match format {
         Format::TarGz => Box::new(MultiGzDecoder::new(file)),
         Format::TarZst => match zstd(file) {
@@ -224,7 +235,7 @@ fn decompressed(file: BufReader<Shared>, format: Format) -> Box<dyn Read + Send>
     }
 }
 
-fn zstd(file: BufReader<Shared>) -> io::Result<zstd::Decoder<'static, BufReader<Shared>>> {
+fn zstd(file: BufReader<Whole>) -> io::Result<zstd::Decoder<'static, BufReader<Whole>>> {
     let mut decoder = zstd::Decoder::with_buffer(file)?;
     decoder.window_log_max(WINDOW_LOG_BYTES)?;
     Ok(decoder)
