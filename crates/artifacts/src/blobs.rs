@@ -223,7 +223,8 @@ impl Blobs {
         }
     }
 
-    /// All blobs, in no certain order; those stored or deleted meanwhile may be among them or not.
+    /// All blobs, in no certain order; those stored or deleted meanwhile may be among them or not. Those
+    /// that have no file yet are not ([`Blobs::lay_all_open`]).
     pub fn list(&self) -> stream::BoxStream<'static, Result<Listed, BlobError>> {
         match &self.place {
             Place::Folder(folder) => {

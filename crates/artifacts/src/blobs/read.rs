@@ -137,6 +137,20 @@ impl Blobs {
         .await
     }
 
+    /// As [`Blobs::lay_open`], of everything that has no file yet: what has none is not listed.
+    pub async fn lay_all_open(&self) -> Result<(), BlobError> {
+        let Place::Folder(folder) = &self.place else {
+            return Ok(());
+        };
+        let folder = folder.clone();
+        blocking(move || {
+            let hashes = folder.unplaced().map(|unplaced| unplaced.some(usize::MAX, None));
+            let mut hashes = hashes.unwrap_or_default().into_iter();
+            hashes.try_for_each(|hash| folder.settle(&hash))
+        })
+        .await
+    }
+
     /// The file that holds the blob, when the store is a folder. Its content is not checked. Blocks.
     pub(crate) fn open_local(&self, hash: &BlobHash) -> Result<Option<File>, BlobError> {
         match &self.place {

@@ -247,6 +247,17 @@ async fn what_was_committed_and_has_no_file_yet_survives_a_kill() {
 }
 
 #[tokio::test]
+async fn what_was_committed_is_collected_like_everything_else() {
+    let folder = TempDir::new().unwrap();
+    let (owner, _) = open(&folder);
+    let hashes = commit(&owner, 50).await;
+    owner.lay_all_open().await.unwrap();
+    let later = SystemTime::now() + 2 * DAY;
+    assert_eq!(collect(&owner, [], DAY, later).await.unwrap().deleted, 50);
+    assert_eq!(owner.missing(&hashes).await.unwrap().len(), 50);
+}
+
+#[tokio::test]
 async fn who_reads_beside_the_owner_finds_what_has_no_file_yet() {
     let folder = TempDir::new().unwrap();
     let (owner, _) = open(&folder);

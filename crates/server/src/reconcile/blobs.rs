@@ -15,6 +15,7 @@ const BATCH: u32 = 5000;
 /// before its tree is committed. Takes time and memory in proportion to the number of jobs; it runs
 /// on command and when something was dropped, never in the way of a request.
 pub(crate) async fn collect_blobs(app: &App) -> Result<Collected, AppError> {
+    app.0.blobs.lay_all_open().await?;
     let now = SystemTime::now();
     let live = live(app).await?;
     Ok(collect(&app.0.blobs, live, app.0.config.blob_grace, now).await?)
@@ -22,6 +23,7 @@ pub(crate) async fn collect_blobs(app: &App) -> Result<Collected, AppError> {
 
 /// What [`collect_blobs`] would do now.
 pub(crate) async fn survey_blobs(app: &App) -> Result<Collected, AppError> {
+    app.0.blobs.lay_all_open().await?;
     let now = SystemTime::now();
     let live = live(app).await?;
     Ok(survey(&app.0.blobs, live, app.0.config.blob_grace, now).await?)

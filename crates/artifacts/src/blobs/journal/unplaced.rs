@@ -69,7 +69,7 @@ impl Unplaced {
     }
 
     /// Some of them, at most `most`; only those of one segment if that is given.
-    pub(super) fn some(&self, most: usize, segment: Option<usize>) -> Vec<BlobHash> {
+    pub(in crate::blobs) fn some(&self, most: usize, segment: Option<usize>) -> Vec<BlobHash> {
         let spots = lock(&self.spots);
         let wanted = spots
             .iter()
