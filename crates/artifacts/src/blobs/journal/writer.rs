@@ -151,10 +151,12 @@ impl Writer {
                 Err(error) => request.answer(Err(error)),
             }
         }
-        if let Err(error) = self.commit() {
-            return answer_all(stored.into_iter().map(|(request, _)| request), &error);
-        }
-        for (request, new) in stored {
+        let tried = match self.commit().and_then(|()| self.try_the_disk(&stored)) {
+            Ok(tried) => tried,
+            Err(error) => return answer_all(stored.into_iter().map(|(request, _)| request), &error),
+        };
+        for (request, mut new) in stored {
+            new.retain(|(index, _)| tried.as_ref() != Some(&request.contents[*index].0));
             let placed = self.place(&request, &new);
             if request.placing == Placing::Now {
                 polyphemus_fault::point("blobs.files_placed");
@@ -207,6 +209,20 @@ impl Writer {
                 .try_for_each(|(hash, _)| self.folder.settle(hash)),
             Placing::Later => Ok(()),
         }
+    }
+
+    /// Makes one of the files that are to be made later, and gives its hash: a disk that is full, or can only
+    /// be read, must refuse submissions although the journal still has room for them.
+    fn try_the_disk(&self, stored: &[(Request, Vec<(usize, Spot)>)]) -> Result<Option<BlobHash>, BlobError> {
+        let mut later = stored
+            .iter()
+            .filter(|(request, _)| request.placing == Placing::Later && !self.broken);
+        let first = later.find_map(|(request, new)| request.contents.get(new.first()?.0));
+        let Some((hash, content)) = first else {
+            return Ok(None);
+        };
+        self.folder.place(hash, content)?;
+        Ok(Some(hash.clone()))
     }
 
     fn commit(&mut self) -> Result<(), BlobError> {
