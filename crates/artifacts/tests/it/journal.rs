@@ -186,14 +186,13 @@ async fn another_process_sees_what_was_stored_as_files() {
     assert_eq!(owner.get(&theirs).await.unwrap(), noise(2000));
 }
 
-/// Commits so many staged contents; no one of them is as large as any other.
+/// Commits so many staged contents at once; no one of them is as large as any other. All but one of those
+/// that are new have no file then.
 async fn commit(blobs: &Blobs, count: usize) -> Vec<BlobHash> {
-    let mut hashes = Vec::new();
-    for number in 0..count {
-        let staged = blobs.staged();
-        hashes.push(staged.put(noise(number * 61)).await.unwrap());
-        staged.commit().await.unwrap();
-    }
+    let staged = blobs.staged();
+    let contents = (0..count).map(|number| noise(number * 61)).collect();
+    let hashes = staged.put_many(contents).await.unwrap();
+    staged.commit().await.unwrap();
     hashes
 }
 
