@@ -12,7 +12,9 @@ use polyphemus_api::Address;
 use polyphemus_api::address::socket_of;
 use polyphemus_artifacts::workspace::UsageLimits;
 use polyphemus_core::StageName;
+use polyphemus_core::flow::VENDOR_VARIABLES;
 use polyphemus_server::config::Settings;
+use polyphemus_server::config::values::Values;
 use polyphemus_worker::{Config, Pulse, Sandbox};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -281,6 +283,7 @@ impl WorkArgs {
             bytes: values.workspace_limit_bytes,
             entries: values.workspace_limit_files,
         };
+        config.read_only = tool_folders(values);
         config.limits.memory_bytes = values.memory_limit_bytes.or_else(most_of_the_memory);
         config.min_free_bytes = values.min_free_bytes;
         Ok(config)
@@ -301,6 +304,27 @@ fn slots_of(text: &str) -> Result<usize, String> {
         Ok(slots @ 0..=1024) => Ok(slots),
         _ => Err("a number from 0 to 1024".to_owned()),
     }
+}
+
+/// Where tools are beside the system's folders: as the settings say, where the prefix of their commands lies,
+/// and what the vendors' own variables name.
+fn tool_folders(values: &Values) -> Vec<PathBuf> {
+    let prefix = values.command_prefix.first().map(Path::new);
+    let prefix = prefix
+        .filter(|program| program.is_absolute())
+        .and_then(Path::parent);
+    let named = VENDOR_VARIABLES
+        .iter()
+        .filter_map(std::env::var_os)
+        .map(PathBuf::from);
+    let named = named.filter(|folder| folder.is_absolute() && folder.is_dir());
+    let all = values
+        .tool_folders
+        .iter()
+        .cloned()
+        .chain(prefix.map(Path::to_owned))
+        .chain(named);
+    all.filter(|folder| folder.parent().is_some()).collect()
 }
 
 /// What a step may take so that the machine, and this worker on it, go on: all but a tenth, and all but 1 GiB;

@@ -24,10 +24,13 @@ fn page(server: &TestServer, path: &str) -> String {
     answer
 }
 
+/// Paths and texts.
+type Files = &'static [(&'static str, &'static str)];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_vendors_flow_can_be_shown_and_nothing_of_it_looks_real() {
     let server = TestServer::start(PROGRAM, &["--stand-ins", "--make-slots", "2"]);
-    let designs: [(&[(&str, &str)], &[&str]); 3] = [
+    let designs: [(Files, &[&str]); 3] = [
         (
             &[("sum.cpp", "void sum() {}\n"), ("main.cpp", HOST)],
             &["toolchain=f1", "mode=hw"],

@@ -12,6 +12,8 @@ mod sdsoc;
 mod vendor;
 mod vitis;
 
+pub use vendor::INHERITED as VENDOR_VARIABLES;
+
 use crate::design::Design;
 use crate::label::Label;
 use crate::plan::Plan;

@@ -18,7 +18,7 @@ use crate::stage::StageName;
 /// The names that make itself looks for, in its order.
 const MAKEFILES: [&str; 3] = ["GNUmakefile", "makefile", "Makefile"];
 /// What tools of AMD and Xilinx read of their environment: where they and their licences are.
-const INHERITED: [&str; 8] = [
+pub const INHERITED: [&str; 8] = [
     "LM_LICENSE_FILE",
     "XILINXD_LICENSE_FILE",
     "XILINX_SDX",

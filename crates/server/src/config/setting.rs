@@ -3,8 +3,8 @@
 
 use super::python::Value;
 use super::values::{
-    Values, boolean, bucket, bytes_or_none, command, days, extensions, filled, folder, integer, link, one_of,
-    path_inside, put, seconds, slots, text, texts, texts_or_text, toolchain, words,
+    Values, boolean, bucket, bytes_or_none, command, days, extensions, filled, folder, folders, integer,
+    link, one_of, path_inside, put, seconds, slots, text, texts, texts_or_text, toolchain, words,
 };
 
 /// A key of `polyphemus.cfg`.
@@ -98,6 +98,8 @@ pub static SETTINGS: &[Setting] = &[
         |values, value| put(&mut values.simulate, texts_or_text(value))),
     works("SANDBOX", "'auto', 'off' or 'required'", "whether programs of jobs run in a sandbox",
         |values, value| put(&mut values.sandbox, one_of(value, &SANDBOXES))),
+    works("TOOL_FOLDERS", "a list of absolute paths", "folders beside /usr and /opt that programs of jobs may read in the sandbox: where tools are",
+        |values, value| put(&mut values.tool_folders, folders(value))),
     works("NETWORK", BOOLEAN, "whether programs of jobs may reach the network",
         |values, value| put(&mut values.network, boolean(value))),
     works("DRAIN_SECONDS", "seconds, an integer from 0 to 86400", "how long running stages may go on when the worker is asked to stop",
@@ -120,7 +122,7 @@ pub static SETTINGS: &[Setting] = &[
         |values, value| put(&mut values.run_time_limit_s, integer(value, 1, YEAR))),
     works("TOOLCHAIN", "a text or None", "the toolchain of jobs that name none: 'open', 'f1', 'f2', 'vitis', any other text for SDSoC; None is 'open'",
         |values, value| put(&mut values.toolchain, toolchain(value))),
-    works("HLS_COMMAND_PREFIX", "a list of texts, the first of them a program", "what is put before the command of each tool",
+    works("HLS_COMMAND_PREFIX", "a list of texts, the first of them a program: its name or absolute path", "what is put before the command of each tool",
         |values, value| put(&mut values.command_prefix, command(value))),
     works("MAKE_CONF_VARS", TEXTS, "the variables of a Makefile that are kept with the job; with none there is no dry run",
         |values, value| put(&mut values.make_conf_vars, texts(value))),

@@ -43,6 +43,7 @@ pub struct Values {
     pub toolchain: Flow,
     /// `HLS_COMMAND_PREFIX`.
     pub command_prefix: Vec<String>,
+    pub tool_folders: Vec<PathBuf>,
     pub make_conf_vars: Vec<String>,
     pub default_platform: String,
     pub default_f1_mode: String,
@@ -162,7 +163,16 @@ pub(super) fn toolchain(value: &Value) -> Option<Flow> {
 
 /// A list or a tuple of texts of which the first names a program; or none.
 pub(super) fn command(value: &Value) -> Option<Vec<String>> {
-    texts(value).filter(|words| words.first().is_none_or(|program| !program.trim().is_empty()))
+    // Steps run in the job's files: what a relative path leads to would be the user's.
+    let good =
+        |program: &String| !program.trim().is_empty() && (program.starts_with('/') || !program.contains('/'));
+    texts(value).filter(|words| words.first().is_none_or(good))
+}
+
+/// A list of absolute paths.
+pub(super) fn folders(value: &Value) -> Option<Vec<PathBuf>> {
+    let all: Vec<PathBuf> = texts_or_text(value)?.into_iter().map(PathBuf::from).collect();
+    all.iter().all(|folder| folder.is_absolute()).then_some(all)
 }
 
 /// A list or a tuple of texts.

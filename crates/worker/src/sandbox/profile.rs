@@ -5,6 +5,17 @@ use crate::workspace::AttemptFolder;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// What of `/proc` concerns the machine, not the processes of the sandbox; as container runtimes have it.
+const OF_THE_KERNEL: [&str; 7] = [
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+    "/proc/irq",
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/acpi",
+    "/proc/mtrr",
+];
+
 /// Where a step finds the serial port of its board.
 pub(super) const SERIAL: &str = "/dev/board";
 /// The system's programs. `/bin` and its like are links into `/usr` on most machines, and stay links.
@@ -75,6 +86,13 @@ pub(super) fn arguments(
         args.bind("--ro-bind", path, &path.to_string_lossy());
     }
     args.add(&["--proc", "/proc", "--dev", "/dev"]);
+    // The kernel lets the real user 0, which root is inside, too, write what belongs to the whole machine.
+    for place in OF_THE_KERNEL
+        .into_iter()
+        .filter(|place| Path::new(place).exists())
+    {
+        args.add(&["--ro-bind", place, place]);
+    }
     args.bind(
         if access.is_board { "--ro-bind" } else { "--bind" },
         &attempt.job(),

@@ -24,6 +24,19 @@ async fn a_step_writes_in_its_workspace_and_home_and_nowhere_else() {
     }
 }
 
+/// Inside, the real root is an ordinary user, but the kernel asks for the real one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_changes_no_setting_of_the_kernel() {
+    let bench = Bench::new(Sandbox::Required).await;
+    // Each is written as it is, so that nothing changes where it can be.
+    let script = "for f in kernel/core_pattern kernel/panic vm/swappiness kernel/hostname; do \
+                  v=$(cat /proc/sys/$f) && (echo \"$v\" > /proc/sys/$f) 2>/dev/null && echo wrote $f; done; \
+                  unshare --user --map-root-user sh -c 'cat /proc/sys/kernel/panic > /proc/sys/kernel/panic' 2>/dev/null \
+                  && echo wrote as root; true";
+    let (finished, output) = bench.sh(script).await;
+    assert_eq!((finished.end, output.as_str()), (End::Exited { code: 0 }, ""));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_sees_nothing_of_the_machine_but_its_programs() {
     let bench = Bench::new(Sandbox::Required).await;
